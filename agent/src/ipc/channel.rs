@@ -1,0 +1,298 @@
+//! A stream socket that carries length-prefixed messages, and descriptors beside them.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::marker::PhantomData;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+
+use dtx_proto_types::limits;
+use dtx_proto_types::signed::{decode_exact, encode};
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Largest message: a signed job, and what goes with it.
+const MESSAGE_MAX: usize = limits::JOB_MAX + 16 * 1024;
+/// Most descriptors with one message: a listening socket for each address configured.
+const DESCRIPTORS_MAX: usize = 16;
+/// Bytes that may wait for a peer that does not read. A peer this far behind is not well.
+const QUEUE_MAX: usize = 64 * 1024 * 1024;
+/// Bytes read at once.
+const READ_LEN: usize = 64 * 1024;
+/// Message length (u32) and number of descriptors (u8).
+const HEADER_LEN: usize = 5;
+
+/// Why a channel cannot go on. The peer process is at fault or gone.
+#[derive(Debug, thiserror::Error)]
+pub enum ChannelError {
+    /// The other process closed its end.
+    #[error("the other process is gone")]
+    Closed,
+    /// The socket broke.
+    #[error("the socket between the processes failed: {0}")]
+    Io(#[from] io::Error),
+    /// The other process sent what it may not send.
+    #[error("the other process sent a message that is not allowed")]
+    Malformed,
+    /// The other process does not read.
+    #[error("the other process does not read its messages")]
+    Stuck,
+}
+
+/// One end of the socket pair: sends `Out`, receives `In`. Never blocks: what cannot be sent now
+/// is queued until [`Channel::flush`].
+#[derive(Debug)]
+pub struct Channel<Out, In> {
+    socket: UnixStream,
+    outgoing: VecDeque<Outgoing>,
+    outgoing_len: usize,
+    incoming: Vec<u8>,
+    descriptors: VecDeque<OwnedFd>,
+    types: PhantomData<fn(Out) -> In>,
+}
+
+#[derive(Debug)]
+struct Outgoing {
+    bytes: Vec<u8>,
+    sent: usize,
+    descriptors: Vec<OwnedFd>,
+}
+
+impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
+    /// Takes one end of a socket pair and makes it non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// If the socket cannot be made non-blocking.
+    pub fn new(socket: UnixStream) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Ok(Self {
+            socket,
+            outgoing: VecDeque::new(),
+            outgoing_len: 0,
+            incoming: Vec::new(),
+            descriptors: VecDeque::new(),
+            types: PhantomData,
+        })
+    }
+
+    /// Queues a message and the descriptors that go with it, and sends as much as fits.
+    ///
+    /// # Errors
+    ///
+    /// If the peer is gone or does not read.
+    pub fn send(&mut self, message: &Out, descriptors: Vec<OwnedFd>) -> Result<(), ChannelError> {
+        let body = encode(message);
+        debug_assert!(body.len() <= MESSAGE_MAX && descriptors.len() <= DESCRIPTORS_MAX);
+        let mut bytes = Vec::with_capacity(HEADER_LEN + body.len());
+        bytes.extend_from_slice(&u32::try_from(body.len()).unwrap_or(u32::MAX).to_be_bytes());
+        bytes.push(u8::try_from(descriptors.len()).unwrap_or(u8::MAX));
+        bytes.extend_from_slice(&body);
+        if self.outgoing_len + bytes.len() > QUEUE_MAX {
+            return Err(ChannelError::Stuck);
+        }
+        self.outgoing_len += bytes.len();
+        self.outgoing.push_back(Outgoing {
+            bytes,
+            sent: 0,
+            descriptors,
+        });
+        self.flush()
+    }
+
+    /// Whether something waits to be sent: then poll for writing, too.
+    #[must_use]
+    pub fn wants_write(&self) -> bool {
+        !self.outgoing.is_empty()
+    }
+
+    /// Sends as much as the socket takes.
+    ///
+    /// # Errors
+    ///
+    /// If the peer is gone.
+    pub fn flush(&mut self) -> Result<(), ChannelError> {
+        while let Some(first) = self.outgoing.front_mut() {
+            let raw: Vec<RawFd> = first.descriptors.iter().map(AsRawFd::as_raw_fd).collect();
+            let rights = [ControlMessage::ScmRights(&raw)];
+            let control = if raw.is_empty() {
+                &rights[..0]
+            } else {
+                &rights[..]
+            };
+            let slice = [IoSlice::new(&first.bytes[first.sent..])];
+            let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+            match sendmsg::<()>(self.socket.as_raw_fd(), &slice, control, flags, None) {
+                Ok(count) => {
+                    first.sent += count;
+                    first.descriptors.clear();
+                    self.outgoing_len -= count;
+                    if first.sent == first.bytes.len() {
+                        self.outgoing.pop_front();
+                    }
+                }
+                Err(nix::Error::EAGAIN) => return Ok(()),
+                Err(nix::Error::EINTR) => {}
+                Err(nix::Error::EPIPE | nix::Error::ECONNRESET) => {
+                    return Err(ChannelError::Closed);
+                }
+                Err(error) => return Err(ChannelError::Io(error.into())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what has come: at most one read of the socket, so that a caller can be fair.
+    ///
+    /// Returns the complete messages; none means that more must come first.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelError::Closed`] at the end of the stream, with no message lost before it.
+    pub fn receive(&mut self) -> Result<Vec<(In, Vec<OwnedFd>)>, ChannelError> {
+        if self.fill()? == Some(0) {
+            return Err(ChannelError::Closed);
+        }
+        let mut messages = Vec::new();
+        let mut taken = 0;
+        while let Some(header) = self.incoming[taken..].first_chunk::<HEADER_LEN>() {
+            let length = u32::from_be_bytes([header[0], header[1], header[2], header[3]]) as usize;
+            let count = usize::from(header[4]);
+            if length > MESSAGE_MAX || count > DESCRIPTORS_MAX {
+                return Err(ChannelError::Malformed);
+            }
+            let start = taken + HEADER_LEN;
+            let Some(body) = self.incoming.get(start..start + length) else {
+                break;
+            };
+            let message = decode_exact(body).map_err(|_| ChannelError::Malformed)?;
+            if count > self.descriptors.len() {
+                return Err(ChannelError::Malformed);
+            }
+            messages.push((message, self.descriptors.drain(..count).collect()));
+            taken = start + length;
+        }
+        self.incoming.drain(..taken);
+        if self.incoming.is_empty() {
+            // A large job came by once; its space need not stay.
+            self.incoming.shrink_to(READ_LEN);
+        }
+        Ok(messages)
+    }
+
+    /// One read. `None`: nothing there. `Some(0)`: the end.
+    fn fill(&mut self) -> Result<Option<usize>, ChannelError> {
+        let before = self.incoming.len();
+        self.incoming.resize(before + READ_LEN, 0);
+        let mut space = nix::cmsg_space!([RawFd; DESCRIPTORS_MAX]);
+        let mut slice = [IoSliceMut::new(&mut self.incoming[before..])];
+        let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
+        let result = recvmsg::<()>(self.socket.as_raw_fd(), &mut slice, Some(&mut space), flags);
+        let outcome = match result {
+            Ok(received) => {
+                for control in received.cmsgs().map_err(|_| ChannelError::Malformed)? {
+                    if let ControlMessageOwned::ScmRights(raw) = control {
+                        self.descriptors.extend(raw.into_iter().map(own));
+                    }
+                }
+                Ok(Some(received.bytes))
+            }
+            Err(nix::Error::EAGAIN | nix::Error::EINTR) => Ok(None),
+            Err(nix::Error::ECONNRESET) => Ok(Some(0)),
+            Err(error) => Err(ChannelError::Io(error.into())),
+        };
+        let count = outcome.as_ref().ok().copied().flatten().unwrap_or(0);
+        self.incoming.truncate(before + count);
+        outcome
+    }
+}
+
+/// Takes ownership of a descriptor that the kernel has just installed for us.
+#[expect(
+    unsafe_code,
+    reason = "descriptors arrive from the kernel as bare numbers"
+)]
+fn own(raw: RawFd) -> OwnedFd {
+    // SAFETY: `recvmsg` returned this number in SCM_RIGHTS, so it is open, and nothing else in
+    // this process knows it.
+    unsafe { OwnedFd::from_raw_fd(raw) }
+}
+
+impl<Out, In> AsFd for Channel<Out, In> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl<Out, In> AsRawFd for Channel<Out, In> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::*;
+
+    fn pair() -> (Channel<String, u32>, Channel<u32, String>) {
+        let (a, b) = UnixStream::pair().unwrap();
+        (Channel::new(a).unwrap(), Channel::new(b).unwrap())
+    }
+
+    #[test]
+    fn descriptors_stay_with_their_message() {
+        let (mut a, mut b) = pair();
+        for index in 0..5 {
+            let (read, mut write) = io::pipe().unwrap();
+            write.write_all(&[index]).unwrap();
+            let descriptors = if index % 2 == 0 {
+                vec![OwnedFd::from(read)]
+            } else {
+                vec![]
+            };
+            a.send(&format!("message {index}"), descriptors).unwrap();
+        }
+        let mut received = Vec::new();
+        while received.len() < 5 {
+            received.extend(b.receive().unwrap());
+        }
+        for (index, (text, descriptors)) in received.into_iter().enumerate() {
+            assert_eq!(text, format!("message {index}"));
+            assert_eq!(descriptors.len(), usize::from(index % 2 == 0));
+            for descriptor in descriptors {
+                let mut byte = [9];
+                std::fs::File::from(descriptor)
+                    .read_exact(&mut byte)
+                    .unwrap();
+                assert_eq!(usize::from(byte[0]), index);
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_message_arrives_in_pieces_and_the_end_is_seen() {
+        let (mut a, mut b) = pair();
+        let large = "x".repeat(limits::JOB_MAX);
+        a.send(&large, vec![]).unwrap();
+        assert!(a.wants_write(), "the socket cannot hold it all");
+        let mut received = Vec::new();
+        while received.is_empty() {
+            a.flush().unwrap();
+            received.extend(b.receive().unwrap());
+        }
+        assert_eq!(received[0].0, large);
+        drop(a);
+        assert!(matches!(b.receive(), Err(ChannelError::Closed)));
+    }
+
+    #[test]
+    fn a_message_over_the_limit_is_refused_before_it_is_read() {
+        let (a, b) = UnixStream::pair().unwrap();
+        let mut b: Channel<u32, String> = Channel::new(b).unwrap();
+        (&a).write_all(&[0xff, 0xff, 0xff, 0xff, 0]).unwrap();
+        assert!(matches!(b.receive(), Err(ChannelError::Malformed)));
+    }
+}

@@ -1,0 +1,3 @@
+//! The fan-out engine.
+
+pub mod event;

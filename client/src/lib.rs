@@ -1,0 +1,3 @@
+//! Run a job on many nodes, from Rust: discovery, sessions, signing and the fan-out engine.
+
+pub mod fanout;
