@@ -59,6 +59,15 @@ id!(
     /// One life of an agent's journal; a new one means that old records are gone.
     JournalId
 );
+id!(
+    /// One round of questions in a discovery; answers carry it back.
+    QueryId
+);
+id!(
+    /// One life of an agent's front. Two of them under one name and key are a cloned image; one
+    /// of them at two addresses is a node with two addresses.
+    InstanceId
+);
 
 /// The text was not 32 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

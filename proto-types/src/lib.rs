@@ -9,6 +9,7 @@
 //! 4. [`frame::Frame`]s carry [`message::Request`]s to an agent and [`message::Reply`]s back.
 //! 5. Each node's part ends in exactly one [`outcome::Outcome`].
 
+pub mod discovery;
 pub mod frame;
 pub mod grant;
 pub mod id;
