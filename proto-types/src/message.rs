@@ -168,6 +168,8 @@ pub enum RefusalCode {
     UnknownUser,
     /// It could not be started for another local reason.
     Resources,
+    /// It was ended, as asked, before it was started.
+    Cancelled,
     /// From a newer agent.
     #[serde(other)]
     Other,

@@ -231,6 +231,8 @@ pub struct Setup {
     pub listen: Vec<SocketAddr>,
     /// Networks that may open a session, as address and prefix length.
     pub accept_from: Vec<(IpAddr, u8)>,
+    /// Whether hosts on the node's own links may open a session, too.
+    pub accept_on_link: bool,
     /// Whether discovery is answered.
     pub discovery: bool,
     /// Interfaces for discovery; empty means all that are fit.

@@ -1,0 +1,208 @@
+//! A job arrives: verify, seen?, policy, audit, journal. Only then does it have a number.
+
+use std::time::Instant;
+
+use dtx_policy::PathAnswers;
+use dtx_proto_types::id::JobId;
+use dtx_proto_types::job::{Body, Control};
+use dtx_proto_types::key::Ed25519Key;
+use dtx_proto_types::limits;
+use dtx_proto_types::message::{Ended, Refusal, RefusalCode};
+use dtx_proto_types::outcome::Ending;
+use dtx_proto_types::signed::{SignedJob, VerifiedJob};
+
+use super::executor::{Executor, refusal};
+use super::job::{Job, OutputState};
+use crate::exec::{PathProbe, Stop};
+use crate::ipc::{SessionNumber, ToFront};
+use crate::trust::{AuthorizedJob, NotYet, Session};
+
+/// A job whose paths a helper process looks at.
+#[derive(Debug)]
+pub(super) struct Probing {
+    pub(super) probe: PathProbe,
+    session: SessionNumber,
+    stream: u32,
+    who: Session,
+    verified: VerifiedJob,
+}
+
+impl Executor {
+    pub(super) fn on_job(&mut self, session: SessionNumber, stream: u32, signed: &SignedJob) {
+        let Some(who) = self.sessions.get(session).cloned() else {
+            return;
+        };
+        let verified = match self.trust.verify_job(&who, signed) {
+            Ok(verified) => verified,
+            Err(refusal) => {
+                log::warn!("job of {} refused: {}", who.label(), refusal.text);
+                return self.refuse(session, stream, refusal);
+            }
+        };
+        let id = verified.spec().job;
+        if let Some(seen) = self.journal.seen(who.fingerprint(), id) {
+            if seen.digest() != verified.spec().identity_digest() {
+                let text = "this job id was used for something else; nothing was started";
+                return self.refuse(session, stream, refusal(RefusalCode::Replay, text));
+            }
+            if seen.not_started().is_none() || self.jobs.of_operator(id, who.fingerprint()).is_some()
+            {
+                return self.on_attach(session, stream, id);
+            }
+            // It provably never started, so it may be tried again under the same id.
+        }
+        if self.is_probing(who.session_key(), id) {
+            let text = "the same job is being checked already";
+            return self.refuse(session, stream, refusal(RefusalCode::Busy, text));
+        }
+        self.decide(session, stream, who, verified, &PathAnswers::default());
+    }
+
+    pub(super) fn is_probing(&self, session_key: Ed25519Key, id: JobId) -> bool {
+        let same = |probing: &Probing| {
+            probing.verified.spec().job == id && probing.who.session_key() == session_key
+        };
+        self.probing.iter().any(same)
+    }
+
+    /// Asks policy, with what is known about the paths so far.
+    fn decide(
+        &mut self,
+        session: SessionNumber,
+        stream: u32,
+        who: Session,
+        verified: VerifiedJob,
+        answers: &PathAnswers,
+    ) {
+        let owner = match &verified.spec().body {
+            Body::Control { job, .. } => self.jobs.of_id(*job).map(|job| job.owner.fingerprint()),
+            _ => None,
+        };
+        let per_rule = self.jobs.per_rule();
+        match self.trust.authorize(&who, verified, &per_rule, answers, owner) {
+            Ok(authorized) => {
+                if let Err(refusal) = self.admit(session, stream, &who, authorized) {
+                    self.refuse(session, stream, refusal);
+                }
+            }
+            Err(NotYet::NeedsPaths { questions, job }) => match PathProbe::start(questions) {
+                Ok(probe) => {
+                    self.probing.push(Probing { probe, session, stream, who, verified: job });
+                }
+                Err(error) => {
+                    let text = format!("cannot look at the job's paths: {error}");
+                    self.refuse(session, stream, refusal(RefusalCode::Resources, text));
+                }
+            },
+            Err(NotYet::Denied { refusal, job }) => {
+                log::info!("job of {} denied: {}", who.label(), refusal.text);
+                if let Err(error) = self.audit.denied(&who, job.spec(), &refusal) {
+                    log::error!("{error}");
+                }
+                self.refuse(session, stream, refusal);
+            }
+        }
+    }
+
+    /// Goes on with the jobs whose paths have been looked at.
+    pub(super) fn check_probes(&mut self, now: Instant) {
+        let mut index = 0;
+        while index < self.probing.len() {
+            match self.probing[index].probe.answers(now) {
+                None => index += 1,
+                Some(answers) => {
+                    let done = self.probing.swap_remove(index);
+                    let Probing { session, stream, who, verified, .. } = done;
+                    // Time has passed: what held before the question must still hold.
+                    match self.trust.recheck_job(&who, &verified) {
+                        Ok(()) => self.decide(session, stream, who, verified, &answers),
+                        Err(refusal) => self.refuse(session, stream, refusal),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes an allowed job in: audit, journal, and then it has a number.
+    fn admit(
+        &mut self,
+        session: SessionNumber,
+        stream: u32,
+        who: &Session,
+        authorized: AuthorizedJob,
+    ) -> Result<(), Refusal> {
+        let control = match authorized.spec().body {
+            Body::Control { job, action } => Some((job, action)),
+            _ => None,
+        };
+        if control.is_none() {
+            self.check_room()?;
+        }
+        let disk = |error: std::io::Error, what: &str| {
+            let text = format!("the {what} cannot be written ({error}); nothing was started");
+            refusal(RefusalCode::Disk, text)
+        };
+        self.audit.allowed(who, &authorized).map_err(|error| disk(error, "audit log"))?;
+        self.journal.accept(who.fingerprint(), &authorized).map_err(|error| disk(error, "journal"))?;
+        if let Some((id, action)) = control {
+            self.control(session, stream, who, &authorized, id, action);
+            return Ok(());
+        }
+        let key = self.jobs.next_key();
+        let start_by = Instant::now() + limits::START_WINDOW;
+        let job = Job {
+            key,
+            id: authorized.spec().job,
+            owner: who.clone(),
+            rule: authorized.rule().to_owned(),
+            client: Some(session),
+            orphaned_until: None,
+            keep: false,
+            output: OutputState::default(),
+            pipes: None,
+            streamed_stdin: false,
+            output_bytes: authorized.output_bytes(),
+            phase: super::waiting::first_phase(authorized, start_by)?,
+        };
+        self.accept(session, stream, job);
+        Ok(())
+    }
+
+    fn check_room(&self) -> Result<(), Refusal> {
+        if self.draining_until.is_some() {
+            let text = "the agent is stopping; try again when it is back";
+            return Err(refusal(RefusalCode::Draining, text));
+        }
+        let (slots, queue) = (self.settings.slots, self.settings.queue);
+        if self.jobs.busy() >= slots.saturating_add(queue) as usize {
+            let text = format!("busy: {slots} jobs run and {queue} wait already");
+            return Err(refusal(RefusalCode::Busy, text));
+        }
+        Ok(())
+    }
+
+    /// Does what a control job asks for. It takes no slot and waits for nothing.
+    fn control(
+        &mut self,
+        session: SessionNumber,
+        stream: u32,
+        who: &Session,
+        authorized: &AuthorizedJob,
+        id: JobId,
+        action: Control,
+    ) {
+        let ending = match (self.jobs.of_id(id).map(|job| job.key), action) {
+            (Some(key), Control::Cancel) => {
+                self.end_job(key, Stop::Cancelled(format!("by {}", who.label())));
+                Ending::Exited(0)
+            }
+            (None, _) => {
+                let reason = format!("no job {id} runs or waits here");
+                Ending::SetupFailed { code: None, reason }
+            }
+        };
+        self.note_ending(who, authorized.spec().job, &ending, 0);
+        let ended = Ended { ending, stdout: 0, stderr: 0, duration_us: 0, notes: Vec::new() };
+        self.tell(&ToFront::AttachedEnded { session, stream, ended });
+    }
+}

@@ -1,0 +1,189 @@
+//! A job's processes: start, progress, timeout, end.
+
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+use dtx_proto_types::id::JobId;
+use dtx_proto_types::job::Stdin;
+use dtx_proto_types::message::RefusalCode;
+use dtx_proto_types::outcome::Ending;
+
+use super::clients::describe;
+use super::executor::{Executor, refusal};
+use super::job::{Job, Phase};
+use crate::exec::{self, LaunchPlan, LaunchStdin, Progress, Stop};
+use crate::ipc::{JobKey, ToFront};
+use crate::trust::Session;
+
+impl Executor {
+    /// Starts a queued job.
+    pub(super) fn start(&mut self, key: JobKey) {
+        let Some(job) = self.jobs.get_mut(key) else {
+            return;
+        };
+        let phase = std::mem::replace(&mut job.phase, Phase::taken());
+        let Phase::Queued { authorized, memfd, .. } = phase else {
+            job.phase = phase;
+            return;
+        };
+        let stdin = match (authorized.spec().stdin, memfd) {
+            (Stdin::Streamed, _) => LaunchStdin::Pipe,
+            (_, Some(memfd)) => LaunchStdin::Memfd(memfd),
+            (_, None) => LaunchStdin::Null,
+        };
+        job.streamed_stdin = matches!(stdin, LaunchStdin::Pipe);
+        let started = Instant::now();
+        let timeout_at = authorized.timeout().map(|timeout| started + timeout);
+        match exec::start(LaunchPlan::new(&authorized, &self.exec, stdin)) {
+            Ok(running) => {
+                job.phase = Phase::Running { running, started, timeout_at, stopping: false };
+            }
+            Err(error) => {
+                let text = format!("cannot start a process: {error}");
+                self.not_started(key, refusal(RefusalCode::Resources, text));
+            }
+        }
+    }
+
+    /// Hears what has become of the running jobs.
+    pub(super) fn check_running(&mut self) {
+        for key in self.jobs.keys_where(Job::is_running) {
+            let Some(job) = self.jobs.get_mut(key) else {
+                continue;
+            };
+            let Phase::Running { running, .. } = &mut job.phase else {
+                continue;
+            };
+            for progress in running.receive() {
+                self.on_progress(key, progress);
+            }
+        }
+    }
+
+    fn on_progress(&mut self, key: JobKey, progress: Progress) {
+        match progress {
+            Progress::Started { pid } => self.on_started(key, pid),
+            Progress::NotStarted(refusal) => {
+                self.not_started(key, refusal);
+                self.start_waiting();
+            }
+            Progress::Ended { ending, duration, notes } => {
+                let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+                self.on_ended(key, ending, duration_us, notes);
+            }
+        }
+    }
+
+    fn on_started(&mut self, key: JobKey, pid: i32) {
+        let Some(job) = self.jobs.get_mut(key) else {
+            return;
+        };
+        let Phase::Running { running, .. } = &mut job.phase else {
+            return;
+        };
+        let stdin = running.take_stdin();
+        let (id, operator) = (job.id, job.owner.fingerprint());
+        job.pipes = running.take_output();
+        if let Err(error) = self.journal.started(operator, id, pid) {
+            log::error!("the journal cannot be written: {error}");
+        }
+        self.tell_started(key, stdin);
+    }
+
+    /// Tells the front of a started job, with copies of its pipes.
+    pub(super) fn tell_started(&mut self, key: JobKey, stdin: Option<OwnedFd>) {
+        let Some(job) = self.jobs.get(key) else {
+            return;
+        };
+        let Some((stdout, stderr)) = &job.pipes else {
+            return;
+        };
+        let mut descriptors = Vec::with_capacity(3);
+        for pipe in [stdout, stderr] {
+            match pipe.try_clone() {
+                Ok(copy) => descriptors.push(copy),
+                Err(error) => {
+                    log::error!("no descriptors left for a job's output: {error}");
+                    return self.end_job(key, Stop::Cancelled("no descriptors left".into()));
+                }
+            }
+        }
+        let streamed_stdin = stdin.is_some();
+        descriptors.extend(stdin);
+        // What was lost once cannot be made whole: the rest is read and counted, so that the
+        // command goes on.
+        let output_bytes = if job.output.lost { Some(0) } else { job.output_bytes };
+        let started = ToFront::Started { key, streamed_stdin, output_bytes };
+        self.front.send(&started, descriptors);
+    }
+
+    fn on_ended(&mut self, key: JobKey, ending: Ending, duration_us: u64, notes: Vec<String>) {
+        let until = Instant::now() + self.grace();
+        let Some(job) = self.jobs.get_mut(key) else {
+            return;
+        };
+        let Phase::Running { running, .. } = &mut job.phase else {
+            return;
+        };
+        running.reap();
+        if job.pipes.is_none() {
+            job.pipes = running.take_output();
+        }
+        let ending = if job.output.lost {
+            let how = describe(&ending);
+            Ending::Lost(format!("its input or output was lost when the agent's front died; {how}"))
+        } else {
+            ending
+        };
+        job.phase =
+            Phase::Ended { ending: ending.clone(), duration_us, notes: notes.clone() };
+        if job.client.is_none() {
+            job.orphaned_until = Some(until);
+        }
+        let (id, owner) = (job.id, job.owner.clone());
+        self.note_ending(&owner, id, &ending, duration_us);
+        self.tell(&ToFront::Ended { key, ending, duration_us, notes });
+        self.start_waiting();
+    }
+
+    /// Writes an ending into journal and audit log. It has happened, so nothing is undone if that
+    /// fails.
+    pub(super) fn note_ending(&mut self, who: &Session, id: JobId, ending: &Ending, us: u64) {
+        if let Err(error) = self.journal.ended(who.fingerprint(), id, ending) {
+            log::error!("the journal cannot be written: {error}");
+        }
+        if let Err(error) = self.audit.ended(who, id, ending, us) {
+            log::error!("{error}");
+        }
+    }
+
+    /// Ends a job, however far it has come. Nothing makes this wait.
+    pub(super) fn end_job(&mut self, key: JobKey, stop: Stop) {
+        let Some(job) = self.jobs.get_mut(key) else {
+            return;
+        };
+        match &mut job.phase {
+            Phase::Running { running, stopping, .. } => {
+                if !*stopping {
+                    *stopping = true;
+                    running.stop(stop);
+                }
+            }
+            Phase::AwaitingStdin { .. } | Phase::Queued { .. } => {
+                let text = format!("{}; nothing was started", stop.reason());
+                self.not_started(key, refusal(RefusalCode::Cancelled, text));
+            }
+            Phase::Ended { .. } | Phase::NotStarted(_) => {}
+        }
+    }
+
+    /// Ends the jobs whose time is over.
+    pub(super) fn check_timeouts(&mut self, now: Instant) {
+        let due = |job: &Job| {
+            matches!(&job.phase, Phase::Running { timeout_at: Some(at), stopping: false, .. } if *at <= now)
+        };
+        for key in self.jobs.keys_where(due) {
+            self.end_job(key, Stop::TimedOut);
+        }
+    }
+}

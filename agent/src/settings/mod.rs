@@ -1,0 +1,10 @@
+//! What an agent was told: defaults, then `agent.toml`, then the command line; later wins.
+
+mod file;
+mod limits;
+mod networks;
+mod resolved;
+
+pub use limits::ProcessLimit;
+pub use networks::{Network, Networks};
+pub use resolved::{Settings, SettingsError};
