@@ -1,0 +1,71 @@
+//! Where the programs under test lie.
+
+use std::path::{Path, PathBuf};
+
+/// The programs that a lab needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binaries {
+    /// `dtx`.
+    pub dtx: PathBuf,
+    /// `dtx-agent`.
+    pub agent: PathBuf,
+    /// The lab's own program.
+    pub lab: PathBuf,
+}
+
+impl Binaries {
+    /// Those that Cargo built for this test run; with `DTX_BIN_DIR`, `dtx` and `dtx-agent` from
+    /// that directory instead.
+    ///
+    /// # Panics
+    ///
+    /// If they are not there.
+    #[must_use]
+    pub fn find() -> Self {
+        let ours = directory();
+        let lab = existing(ours.join("dtx-lab"));
+        match std::env::var_os("DTX_BIN_DIR").map(PathBuf::from) {
+            Some(given) => Self {
+                dtx: existing(given.join("dtx")),
+                agent: existing(given.join("dtx-agent")),
+                lab,
+            },
+            None => Self {
+                dtx: existing(ours.join("dtx-under-test")),
+                agent: existing(ours.join("dtx-agent-under-test")),
+                lab,
+            },
+        }
+    }
+
+    /// Only the lab's own program, for a lab without agents.
+    #[must_use]
+    pub fn lab_only() -> Self {
+        let lab = existing(directory().join("dtx-lab"));
+        Self {
+            dtx: lab.clone(),
+            agent: lab.clone(),
+            lab,
+        }
+    }
+}
+
+/// The directory where Cargo puts programs: ours, or the one above that of test programs.
+fn directory() -> PathBuf {
+    let program = std::env::current_exe().expect("Linux knows where a program lies");
+    let directory = program.parent().expect("a file lies in a directory");
+    if directory.ends_with("deps") {
+        directory.parent().unwrap_or(directory).to_path_buf()
+    } else {
+        directory.to_path_buf()
+    }
+}
+
+fn existing(path: PathBuf) -> PathBuf {
+    assert!(
+        Path::exists(&path),
+        "{} is missing: `cargo test -p dtx-tests` builds it",
+        path.display()
+    );
+    path
+}
