@@ -21,4 +21,5 @@ pub mod node;
 pub mod outcome;
 pub mod signed;
 pub mod sshsig;
+pub mod units;
 pub mod version;

@@ -22,6 +22,9 @@ pub const BATCH_MAX: usize = 256;
 pub const SIZED_STDIN_MAX: u64 = 16 * 1024 * 1024;
 /// One command line or argument above this is refused by Linux (`MAX_ARG_STRLEN`, 32 pages).
 pub const ARGUMENT_MAX: usize = 128 * 1024 - 1;
+/// Names that one node-set text may stand for: far more than there are machines, and few enough
+/// that a slip of the finger does not fill the memory.
+pub const NODES_MAX: usize = 1_000_000;
 /// Jobs at once on one session; a client needs one stream each.
 pub const STREAMS_MAX: usize = 1024;
 
