@@ -5,6 +5,7 @@
 //! sockets, TLS, discovery, frames, output buffers. [`ipc`] is all that crosses between them.
 
 pub mod args;
+pub mod exec;
 pub mod ipc;
 pub mod log;
 pub mod settings;

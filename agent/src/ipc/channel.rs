@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::marker::PhantomData;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 use dtx_proto_types::limits;
@@ -11,6 +11,8 @@ use dtx_proto_types::signed::{decode_exact, encode};
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::sys::own;
 
 /// Largest message: a signed job, and what goes with it.
 const MESSAGE_MAX: usize = limits::JOB_MAX + 16 * 1024;
@@ -48,6 +50,7 @@ pub struct Channel<Out, In> {
     outgoing: VecDeque<Outgoing>,
     outgoing_len: usize,
     incoming: Vec<u8>,
+    emptied: bool,
     descriptors: VecDeque<OwnedFd>,
     types: PhantomData<fn(Out) -> In>,
 }
@@ -72,6 +75,7 @@ impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
             outgoing: VecDeque::new(),
             outgoing_len: 0,
             incoming: Vec::new(),
+            emptied: false,
             descriptors: VecDeque::new(),
             types: PhantomData,
         })
@@ -181,6 +185,13 @@ impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
         Ok(messages)
     }
 
+    /// Whether the last [`Channel::receive`] found nothing left in the socket: then wait for it to
+    /// become readable, if the waiting is told of changes only.
+    #[must_use]
+    pub const fn is_emptied(&self) -> bool {
+        self.emptied
+    }
+
     /// One read. `None`: nothing there. `Some(0)`: the end.
     fn fill(&mut self) -> Result<Option<usize>, ChannelError> {
         let before = self.incoming.len();
@@ -204,19 +215,9 @@ impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
         };
         let count = outcome.as_ref().ok().copied().flatten().unwrap_or(0);
         self.incoming.truncate(before + count);
+        self.emptied = matches!(outcome, Ok(None));
         outcome
     }
-}
-
-/// Takes ownership of a descriptor that the kernel has just installed for us.
-#[expect(
-    unsafe_code,
-    reason = "descriptors arrive from the kernel as bare numbers"
-)]
-fn own(raw: RawFd) -> OwnedFd {
-    // SAFETY: `recvmsg` returned this number in SCM_RIGHTS, so it is open, and nothing else in
-    // this process knows it.
-    unsafe { OwnedFd::from_raw_fd(raw) }
 }
 
 impl<Out, In> AsFd for Channel<Out, In> {
