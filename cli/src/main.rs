@@ -1,0 +1,5 @@
+//! The `dtx` command.
+
+fn main() -> std::process::ExitCode {
+    dtx_cli::main_impl()
+}
