@@ -5,3 +5,5 @@ pub mod fanout;
 pub mod hint;
 pub mod identity;
 mod random;
+pub mod session;
+mod tls;

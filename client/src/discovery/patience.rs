@@ -1,0 +1,65 @@
+//! How long answers are spread, and how long one waits for late ones.
+
+use std::time::Duration;
+
+use dtx_proto_types::discovery::SPREAD_MAX;
+
+/// Answers in a second that a stock receive buffer takes even from a slow reader.
+const RATE: usize = 5_000;
+/// Spread while nobody knows how many there are: enough for 500 at that rate, and for some
+/// thousands at the rate at which we read.
+const SPREAD_UNKNOWN: Duration = Duration::from_millis(100);
+const SPREAD_MIN: Duration = Duration::from_millis(20);
+
+/// While nobody answered there is no measure of lateness.
+const WAIT_UNKNOWN: Duration = Duration::from_millis(50);
+const WAIT_MIN: Duration = Duration::from_millis(15);
+const WAIT_MAX: Duration = Duration::from_millis(250);
+/// An answer may be so many times as late as the latest until now.
+const LATENESS_FACTOR: u32 = 3;
+
+/// The spread for so many answers, half as many again in reserve; whole milliseconds.
+pub(super) fn spread(answers: Option<usize>) -> Duration {
+    let Some(answers) = answers else {
+        return SPREAD_UNKNOWN;
+    };
+    let millis = answers.saturating_mul(1_500) / RATE;
+    let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+    Duration::from_millis(millis).clamp(SPREAD_MIN, SPREAD_MAX)
+}
+
+/// How long after the last moment of a round its answers are awaited, given how late the latest
+/// was.
+pub(super) fn wait(latest: Option<Duration>) -> Duration {
+    latest.map_or(WAIT_UNKNOWN, |late| {
+        (late * LATENESS_FACTOR).clamp(WAIT_MIN, WAIT_MAX)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spread_grows_with_the_population() {
+        for (answers, millis) in [
+            (None, 100),
+            (Some(0), 20),
+            (Some(16), 20),
+            (Some(256), 76),
+            (Some(512), 153),
+            (Some(10_000), 3_000),
+            (Some(usize::MAX), 10_000),
+        ] {
+            assert_eq!(spread(answers), Duration::from_millis(millis), "{answers:?}");
+        }
+    }
+
+    #[test]
+    fn wait_grows_with_lateness() {
+        let millis = Duration::from_millis;
+        for (latest, waited) in [(None, 50), (Some(1), 15), (Some(20), 60), (Some(999), 250)] {
+            assert_eq!(wait(latest.map(millis)), millis(waited), "{latest:?}");
+        }
+    }
+}
