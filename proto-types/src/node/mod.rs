@@ -13,6 +13,7 @@ mod range;
 mod scan;
 mod set;
 mod shorten;
+mod table;
 
 pub use error::{NodeSetProblem, ParseNodeSetError};
 pub use fold::fold_names;

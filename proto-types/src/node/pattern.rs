@@ -1,5 +1,7 @@
 //! One item of a node set as text, `r[1-2]n[01-16]-ib`, read and counted but not written out.
 
+use std::ops::Range;
+
 use super::error::{NodeSetProblem, ParseNodeSetError};
 use super::name::{InvalidNodeName, NAME_MAX};
 use super::range::IndexRange;
@@ -11,8 +13,14 @@ use super::scan::Item;
 /// Invariant: every name that it stands for has at most `NAME_MAX` bytes, so there are no more
 /// parts than that.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pattern<'a> {
-    parts: Vec<Part<'a>>,
+pub(super) struct Pattern<'a>(Form<'a>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Form<'a> {
+    /// A name without ranges.
+    Name(&'a str),
+    /// Some of these are ranges.
+    Parts(Vec<Part<'a>>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,58 +34,39 @@ enum Part<'a> {
 impl<'a> Pattern<'a> {
     /// Reads an item whose brackets are closed and not nested.
     pub(super) fn parse(item: Item<'a>) -> Result<Self, ParseNodeSetError> {
-        let whole = Self {
-            parts: vec![Part::Text(item.text)],
-        };
         if !item.text.contains('[') || is_address(item.text) {
-            return Ok(whole);
+            return Ok(Self(Form::Name(item.text)));
         }
-        let mut parts = Vec::new();
+        let mut reader = Reader {
+            item,
+            parts: Vec::new(),
+            longest: 0,
+        };
         let mut rest = item.text;
-        let mut length = 0;
         while let Some((before, after)) = rest.split_once('[') {
             let open = item.text.len() - after.len() - 1;
-            let stepped = matches!(parts.last(), Some(Part::Ranges(ranges))
-                if ranges.iter().any(IndexRange::is_stepped));
             if before.is_empty() && open > 0 {
-                return Err(
-                    error(item, open..open + 1, NodeSetProblem::AdjacentBrackets).with_hint(
+                return Err(reader
+                    .error(open..open + 1, NodeSetProblem::AdjacentBrackets)
+                    .with_hint(
                         "put a comma between two names, or write the numbers in one bracket",
-                    ),
-                );
+                    ));
             }
-            no_digit_after_step(item, stepped, before, open - before.len())?;
-            if !before.is_empty() {
-                parts.push(Part::Text(before));
-            }
+            reader.text(before, open - before.len())?;
             let (inside, outside) = after.split_once(']').unwrap_or((after, ""));
-            let ranges = parse_ranges(item, open + 1, inside, before)?;
-            let digits = ranges.iter().map(IndexRange::digits).max().unwrap_or(0);
-            // Checked here and not at the end, so that a hostile text ends early.
-            length += before.len() + digits;
-            if length > NAME_MAX {
-                let problem = InvalidNodeName::TooLong(length).into();
-                return Err(error(item, 0..item.text.len(), problem));
-            }
-            parts.push(Part::Ranges(ranges));
+            reader.ranges(inside, open + 1)?;
             rest = outside;
         }
-        let stepped = matches!(parts.last(), Some(Part::Ranges(ranges))
-            if ranges.iter().any(IndexRange::is_stepped));
-        no_digit_after_step(item, stepped, rest, item.text.len() - rest.len())?;
-        if length + rest.len() > NAME_MAX {
-            let problem = InvalidNodeName::TooLong(length + rest.len()).into();
-            return Err(error(item, 0..item.text.len(), problem));
-        }
-        if !rest.is_empty() {
-            parts.push(Part::Text(rest));
-        }
-        Ok(Self { parts })
+        reader.text(rest, item.text.len() - rest.len())?;
+        Ok(Self(Form::Parts(reader.parts)))
     }
 
     /// How many names it stands for.
     pub(super) fn count(&self) -> u64 {
-        self.parts
+        let Form::Parts(parts) = &self.0 else {
+            return 1;
+        };
+        parts
             .iter()
             .map(|part| match part {
                 Part::Text(_) => 1,
@@ -93,7 +82,10 @@ impl<'a> Pattern<'a> {
         &self,
         mut each: impl FnMut(&str) -> Result<(), E>,
     ) -> Result<(), E> {
-        write_out(&self.parts, &mut String::new(), &mut each)
+        match &self.0 {
+            Form::Name(name) => each(name),
+            Form::Parts(parts) => write_out(parts, &mut String::new(), &mut each),
+        }
     }
 }
 
@@ -137,64 +129,94 @@ fn is_address(text: &str) -> bool {
     inside.is_some_and(|(inside, _)| inside.contains(':'))
 }
 
-fn parse_ranges(
-    item: Item<'_>,
-    start: usize,
-    inside: &str,
-    before: &str,
-) -> Result<Vec<IndexRange>, ParseNodeSetError> {
-    if inside.trim().is_empty() {
-        let at = start - 1..start + inside.len() + 1;
-        return Err(error(item, at, NodeSetProblem::EmptyBrackets)
-            .with_hint("write a number or a range, as in n[1-3], or leave the brackets out"));
-    }
-    let mut ranges = Vec::new();
-    let mut at = start;
-    for text in inside.split(',') {
-        let span = at..at + text.len();
-        at = span.end + 1;
-        if text.trim().is_empty() {
-            let comma = span.start.saturating_sub(1).max(start);
-            return Err(error(item, comma..comma + 1, NodeSetProblem::EmptyRange)
-                .with_hint("leave out the comma or add the number"));
+/// Collects the parts of one item.
+struct Reader<'a> {
+    item: Item<'a>,
+    parts: Vec<Part<'a>>,
+    /// Bytes of the longest name so far.
+    longest: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Text outside brackets, which begins at `at` in the item.
+    fn text(&mut self, text: &'a str, at: usize) -> Result<(), ParseNodeSetError> {
+        if text.is_empty() {
+            return Ok(());
         }
-        let range = IndexRange::parse(text).map_err(|bad| {
-            let hint = bad.instead.map(|new| corrected(item.text, &span, &new));
-            let error = error(item, span.clone(), bad.problem);
-            match hint {
-                Some(hint) => error.with_hint(hint),
-                None => error,
+        let stepped = matches!(self.parts.last(), Some(Part::Ranges(ranges))
+            if ranges.iter().any(IndexRange::is_stepped));
+        if stepped && text.starts_with(is_digit) {
+            return Err(self
+                .error(at..at + 1, NodeSetProblem::DigitAfterStep)
+                .with_hint("write all digits inside the brackets, as in n[10-90/20]"));
+        }
+        self.parts.push(Part::Text(text));
+        self.lengthen(text.len())
+    }
+
+    /// What stands inside a pair of brackets, beginning at `start` in the item.
+    fn ranges(&mut self, inside: &str, start: usize) -> Result<(), ParseNodeSetError> {
+        if inside.trim().is_empty() {
+            let at = start - 1..start + inside.len() + 1;
+            return Err(self
+                .error(at, NodeSetProblem::EmptyBrackets)
+                .with_hint("write a number or a range, as in n[1-3], or leave the brackets out"));
+        }
+        let after_digit = matches!(self.parts.last(), Some(Part::Text(text))
+            if text.ends_with(is_digit));
+        let mut ranges = Vec::new();
+        let mut at = start;
+        for text in inside.split(',') {
+            let span = at..at + text.len();
+            at = span.end + 1;
+            if text.trim().is_empty() {
+                let comma = span.start.saturating_sub(1).max(start);
+                return Err(self
+                    .error(comma..comma + 1, NodeSetProblem::EmptyRange)
+                    .with_hint("leave out the comma or add the number"));
             }
-        })?;
-        if range.varies_in_width() && before.ends_with(|last: char| last.is_ascii_digit()) {
-            let problem = NodeSetProblem::WidthAfterDigit(text.trim().to_owned());
-            return Err(error(item, span, problem)
-                .with_hint("write all digits inside the brackets, as in n[008-012]"));
+            let range = IndexRange::parse(text).map_err(|bad| {
+                let error = self.error(span.clone(), bad.problem);
+                match bad.instead {
+                    Some(new) => error.with_hint(corrected(self.item.text, &span, &new)),
+                    None => error,
+                }
+            })?;
+            if range.varies_in_width() && after_digit {
+                let problem = NodeSetProblem::WidthAfterDigit(text.trim().to_owned());
+                return Err(self
+                    .error(span, problem)
+                    .with_hint("write all digits inside the brackets, as in n[008-012]"));
+            }
+            ranges.push(range);
         }
-        ranges.push(range);
+        let digits = ranges.iter().map(IndexRange::digits).max().unwrap_or(0);
+        self.parts.push(Part::Ranges(ranges));
+        self.lengthen(digits)
     }
-    Ok(ranges)
+
+    /// Keeps names within their bound at each step, so that a hostile text ends early.
+    fn lengthen(&mut self, bytes: usize) -> Result<(), ParseNodeSetError> {
+        self.longest += bytes;
+        if self.longest > NAME_MAX {
+            let problem = InvalidNodeName::TooLong(self.longest).into();
+            return Err(self.error(0..self.item.text.len(), problem));
+        }
+        Ok(())
+    }
+
+    fn error(&self, at: Range<usize>, problem: NodeSetProblem) -> ParseNodeSetError {
+        let start = self.item.start;
+        ParseNodeSetError::new(start + at.start..start + at.end, problem)
+    }
 }
 
-fn no_digit_after_step(
-    item: Item<'_>,
-    stepped: bool,
-    text: &str,
-    at: usize,
-) -> Result<(), ParseNodeSetError> {
-    if stepped && text.starts_with(|first: char| first.is_ascii_digit()) {
-        return Err(error(item, at..at + 1, NodeSetProblem::DigitAfterStep)
-            .with_hint("write all digits inside the brackets, as in n[10-90/20]"));
-    }
-    Ok(())
-}
-
-fn error(item: Item<'_>, at: std::ops::Range<usize>, problem: NodeSetProblem) -> ParseNodeSetError {
-    ParseNodeSetError::new(item.start + at.start..item.start + at.end, problem)
+const fn is_digit(character: char) -> bool {
+    character.is_ascii_digit()
 }
 
 /// "write n[1-3]", or only the range where the item is too long to be repeated.
-fn corrected(item: &str, at: &std::ops::Range<usize>, new: &str) -> String {
+fn corrected(item: &str, at: &Range<usize>, new: &str) -> String {
     const SHOWN_MAX: usize = 60;
     if item.len() > SHOWN_MAX {
         return format!("write {new}");

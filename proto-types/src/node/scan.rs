@@ -104,12 +104,10 @@ impl<'a> Scanner<'a> {
         let rest = &self.text[at..];
         let word = rest.split(is_separator).next().unwrap_or(rest);
         let unavailable = |what, written: &str, hint| {
+            let at = at..at + written.len();
             let written = clip(written).escape_debug().to_string();
-            ParseNodeSetError::new(
-                at..at + word.len(),
-                NodeSetProblem::Unavailable { what, written },
-            )
-            .with_hint(hint)
+            ParseNodeSetError::new(at, NodeSetProblem::Unavailable { what, written })
+                .with_hint(hint)
         };
         let itself = &rest[..character.len_utf8()];
         match character {
