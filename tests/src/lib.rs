@@ -11,3 +11,4 @@ pub mod probe;
 pub mod relay;
 pub mod skip;
 pub mod wait;
+pub mod workspace;

@@ -114,6 +114,20 @@ pub fn command_line(pid: Pid) -> String {
         .replace('\0', " ")
 }
 
+/// Every process of this machine that was started with exactly this, zombies aside.
+#[must_use]
+pub fn running(command: &str) -> Vec<Pid> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_string_lossy().parse().ok())
+        .map(Pid::from_raw)
+        .filter(|pid| command_line(*pid) == command)
+        .collect()
+}
+
 /// The TCP ports on which its network listens.
 #[must_use]
 pub fn listening_ports(pid: Pid) -> Vec<String> {

@@ -38,13 +38,16 @@ pub struct Finished {
     pub wall: Duration,
 }
 
+/// Threads that collect standard output and standard error.
+type Readers = (JoinHandle<Vec<u8>>, JoinHandle<Vec<u8>>);
+
 /// A program that runs on a host. Dropping it kills it.
 #[derive(Debug)]
 pub struct Process {
     /// `dtx-lab enter`, which ends as the program ends.
     enter: Child,
     pid: Pid,
-    readers: Option<(JoinHandle<Vec<u8>>, JoinHandle<Vec<u8>>)>,
+    readers: Option<Readers>,
     started: Instant,
     deadline: Duration,
 }

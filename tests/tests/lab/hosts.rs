@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use dtx_tests::lab::{Lab, LabOptions};
 use dtx_tests::measure;
 use dtx_tests::wait::{holds, wait_for};
-use nix::unistd::Pid;
 
 pub(crate) fn bare(hosts: usize) -> Option<Lab> {
     Lab::with(&LabOptions::bare(hosts))
@@ -59,17 +58,14 @@ fn programs_end_as_they_ended() {
 #[test]
 fn nothing_outlives_a_lab() {
     let Some(mut lab) = bare(1) else { return };
-    lab.host(0)
-        .sh("setsid sleep 4711 >/dev/null 2>&1 & setsid sleep 4711 >/dev/null 2>&1 &");
-    let held = lab.host(0).program(&["sleep", "4711"]).spawn();
-    let mine = || {
-        measure::tree(Pid::from_raw(1))
-            .into_iter()
-            .filter(|pid| measure::command_line(*pid) == "sleep 4711")
-            .count()
-    };
+    let seconds = format!("4711.{}", std::process::id());
+    let background = format!("setsid sleep {seconds} >/dev/null 2>&1 &");
+    lab.host(0).sh(&background.repeat(2));
+    let held = lab.host(0).program(&["sleep", &seconds]).spawn();
+    let command = format!("sleep {seconds}");
+    let mine = || measure::running(&command).len();
     wait_for("three sleepers", Duration::from_secs(5), || {
-        holds(mine() >= 1, mine())
+        holds(mine() == 3, mine())
     });
     lab.end();
     let ended = held.finish();

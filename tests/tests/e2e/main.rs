@@ -1,0 +1,16 @@
+//! What the product promises, tried with its own binaries on real hosts. One file for each theme.
+
+mod fleet_of;
+
+mod cuts;
+mod demo;
+mod discovery;
+mod fleet;
+mod idle;
+mod kill;
+mod outcomes;
+mod output;
+mod path;
+mod reattach;
+mod stdin;
+mod trust;
