@@ -54,7 +54,7 @@ mod tests {
             (14, 0, 2),
             (4, 0, 3),
             // 5 % and 20 % lost each way.
-            (320, 31, 4),
+            (320, 31, 3),
             (320, 115, 7),
         ] {
             let mut loss = Loss::NONE;

@@ -51,7 +51,11 @@ mod tests {
             (Some(10_000), 3_000),
             (Some(usize::MAX), 10_000),
         ] {
-            assert_eq!(spread(answers), Duration::from_millis(millis), "{answers:?}");
+            assert_eq!(
+                spread(answers),
+                Duration::from_millis(millis),
+                "{answers:?}"
+            );
         }
     }
 

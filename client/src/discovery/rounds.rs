@@ -109,7 +109,10 @@ impl Rounds {
         // The slots of a new round are a shuffle.
         marked.sort_by_key(|(mark, _)| mark.slot(Duration::from_secs(1)));
         let (probes, heard) = marked.split_at(PROBES.min(marked.len()));
-        let probes: Vec<Identity> = probes.iter().map(|(_, identity)| (*identity).clone()).collect();
+        let probes: Vec<Identity> = probes
+            .iter()
+            .map(|(_, identity)| (*identity).clone())
+            .collect();
         let spread = patience::spread(self.answers_expected(probes.len()));
         let datagrams = self.datagrams(id, spread, heard)?;
         self.rounds.push(Round {
@@ -169,7 +172,11 @@ impl Rounds {
         let guess = self.agents.len() * usize::try_from(per_thousand).unwrap_or(500) / 1000;
         let dropped = usize::try_from(self.drops).unwrap_or(usize::MAX);
         let missing = self.missing().count();
-        Some(missing.saturating_add(probes + guess).saturating_add(dropped))
+        Some(
+            missing
+                .saturating_add(probes + guess)
+                .saturating_add(dropped),
+        )
     }
 
     fn missing(&self) -> impl Iterator<Item = &NodeName> {
@@ -223,19 +230,25 @@ impl Rounds {
             return true;
         }
         let expected = self.options.expected.contains(&identity.node);
-        let of_name = self.agents_by_name.get(&identity.node).copied().unwrap_or(0);
-        let of_address = self.agents_by_address.entry(address.ip()).or_default();
+        let of_name = self
+            .agents_by_name
+            .get(&identity.node)
+            .copied()
+            .unwrap_or(0);
+        let by_address = &mut self.agents_by_address;
+        let of_address = by_address.get(&address.ip()).copied().unwrap_or(0);
         let is_new_name = of_name == 0 && !expected;
         if (is_new_name && self.new_names >= self.options.new_max)
             || of_name >= AGENTS_PER_NAME
-            || *of_address >= AGENTS_PER_ADDRESS
+            || of_address >= AGENTS_PER_ADDRESS
         {
             self.ignored += 1;
             return false;
         }
-        *of_address += 1;
+        by_address.insert(address.ip(), of_address + 1);
         self.new_names += usize::from(is_new_name);
-        self.agents_by_name.insert(identity.node.clone(), of_name + 1);
+        self.agents_by_name
+            .insert(identity.node.clone(), of_name + 1);
         let agent = Agent {
             addresses: BTreeSet::new(),
             answered: number,
@@ -277,7 +290,10 @@ impl Rounds {
             return true;
         };
         for probe in &round.probes {
-            let answered = self.agents.get(probe).is_some_and(|agent| agent.answered == number);
+            let answered = self
+                .agents
+                .get(probe)
+                .is_some_and(|agent| agent.answered == number);
             self.loss.count(1, u32::from(!answered));
         }
         number >= ROUNDS_MAX || (drops == 0 && self.is_enough(number, round.news))

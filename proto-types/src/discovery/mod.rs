@@ -36,6 +36,7 @@
 
 mod cursor;
 mod filter;
+mod gather;
 mod limits;
 mod mark;
 mod network;
@@ -44,6 +45,7 @@ mod reply;
 
 pub use cursor::DatagramError;
 pub use filter::Filter;
+pub use gather::InterfaceEntry;
 pub use limits::{
     ASK_PORT, CLUSTER_MAX, GROUP_V4, GROUP_V6, INTERFACES_MAX, PORT, QUERY_MAX, QUERY_MIN,
     REPLY_MAX, SHARD_NAMES_MAX, SPREAD_MAX,

@@ -1,9 +1,9 @@
 //! The machine's network interfaces, as the kernel shows them now.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use dtx_proto_types::discovery::{Interface, Prefix};
+use dtx_proto_types::discovery::{Interface, InterfaceEntry};
+use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use nix::net::if_::{InterfaceFlags, if_nametoindex};
 use nix::sys::socket::SockaddrStorage;
 
@@ -13,37 +13,21 @@ use nix::sys::socket::SockaddrStorage;
 ///
 /// What the kernel says.
 pub(super) fn read() -> nix::Result<Vec<Interface>> {
-    let mut found: BTreeMap<String, Interface> = BTreeMap::new();
-    for entry in nix::ifaddrs::getifaddrs()? {
-        if !found.contains_key(&entry.interface_name) {
-            // One that vanished meanwhile has no number any more.
-            let Ok(index) = if_nametoindex(entry.interface_name.as_str()) else {
-                continue;
-            };
-            let interface = Interface {
-                name: entry.interface_name.clone(),
-                index,
-                up: entry.flags.contains(InterfaceFlags::IFF_UP),
-                multicast: entry.flags.contains(InterfaceFlags::IFF_MULTICAST),
-                loopback: entry.flags.contains(InterfaceFlags::IFF_LOOPBACK),
-                prefixes: Vec::new(),
-            };
-            found.insert(entry.interface_name.clone(), interface);
-        }
-        let prefix = prefix_of(entry.address, entry.netmask);
-        if let (Some(interface), Some(prefix)) = (found.get_mut(&entry.interface_name), prefix) {
-            interface.prefixes.push(prefix);
-        }
-    }
-    let mut interfaces: Vec<Interface> = found.into_values().collect();
-    interfaces.sort_by_key(|interface| interface.index);
-    Ok(interfaces)
+    Ok(Interface::gather(getifaddrs()?.filter_map(entry)))
 }
 
-fn prefix_of(address: Option<SockaddrStorage>, mask: Option<SockaddrStorage>) -> Option<Prefix> {
-    let length = Prefix::length_of_mask(ip_of(&mask?)?)?;
-    let address = ip_of(&address?)?;
-    Some(Prefix { address, length })
+/// Nothing for an interface that vanished meanwhile: it has no number any more.
+fn entry(found: InterfaceAddress) -> Option<InterfaceEntry> {
+    let address = found.address.as_ref().and_then(ip_of);
+    let mask = found.netmask.as_ref().and_then(ip_of);
+    Some(InterfaceEntry {
+        index: if_nametoindex(found.interface_name.as_str()).ok()?,
+        name: found.interface_name,
+        up: found.flags.contains(InterfaceFlags::IFF_UP),
+        multicast: found.flags.contains(InterfaceFlags::IFF_MULTICAST),
+        loopback: found.flags.contains(InterfaceFlags::IFF_LOOPBACK),
+        address: address.zip(mask),
+    })
 }
 
 fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {

@@ -1,0 +1,161 @@
+//! The thread that asks and listens.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dtx_proto_types::discovery::{REPLY_MAX, Reply};
+use dtx_proto_types::id::QueryId;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::EventFd;
+use tokio::sync::mpsc::Sender;
+
+use super::askers::Asker;
+use super::drops;
+use super::event::{Event, Finished, Heard, InterfaceReport};
+use super::rounds::{ROUNDS_MAX, Rounds};
+
+/// Answers read from one socket before the others get their turn.
+const BATCH: usize = 512;
+
+/// All that the thread owns.
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) rounds: Rounds,
+    pub(super) ids: [QueryId; ROUNDS_MAX],
+    pub(super) askers: Vec<Asker>,
+    pub(super) reports: Vec<InterfaceReport>,
+    pub(super) events: Sender<Event>,
+    /// Readable when nobody wants to hear more.
+    pub(super) stop: Arc<EventFd>,
+}
+
+impl Worker {
+    /// Runs all rounds. Ends early only if it is told to stop.
+    pub(super) fn run(mut self) {
+        let started = Instant::now();
+        let mut drops = 0;
+        for id in self.ids {
+            if self.askers.is_empty() || !self.ask(id) || !self.listen() {
+                break;
+            }
+            let dropped = drops::count(self.askers.iter().map(|asker| &asker.socket));
+            let finished = self.rounds.conclude(dropped.saturating_sub(drops));
+            drops = dropped;
+            if finished {
+                break;
+            }
+        }
+        let finished = Finished {
+            rounds: self.rounds.begun(),
+            drops,
+            ignored: self.rounds.ignored(),
+            interfaces: self.reports,
+            took: started.elapsed(),
+        };
+        // Whoever stopped the thread does not listen any more.
+        self.events.try_send(Event::Finished(finished)).ok();
+    }
+
+    /// Sends a round's queries everywhere. Whether there was something to send.
+    fn ask(&mut self, id: QueryId) -> bool {
+        let Ok(datagrams) = self.rounds.begin(id, Instant::now()) else {
+            return false;
+        };
+        for asker in &self.askers {
+            let sent: io::Result<()> = datagrams.iter().try_for_each(|bytes| asker.ask(bytes));
+            if let (Err(error), Some(report)) = (sent, report_of(&mut self.reports, asker)) {
+                report.problem.get_or_insert_with(|| error.to_string());
+            }
+        }
+        true
+    }
+
+    /// Reads answers until the round is over. `false` if told to stop.
+    fn listen(&mut self) -> bool {
+        loop {
+            let now = Instant::now();
+            let left = match self.rounds.ends_at() {
+                Some(end) if end > now => end - now,
+                _ => return true,
+            };
+            match self.wait(left) {
+                Ok(Ready::Stop) => return false,
+                Ok(Ready::Sockets(ready)) => {
+                    for at in ready {
+                        self.read(at);
+                    }
+                }
+                Err(_) => return true,
+            }
+        }
+    }
+
+    fn wait(&self, left: Duration) -> nix::Result<Ready> {
+        // A millisecond more rather than a busy loop through the last one.
+        let timeout = PollTimeout::try_from(left + Duration::from_millis(1));
+        let timeout = timeout.unwrap_or(PollTimeout::MAX);
+        let mut waited: Vec<PollFd<'_>> = std::iter::once(self.stop.as_fd())
+            .chain(self.askers.iter().map(|asker| asker.socket.as_fd()))
+            .map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN))
+            .collect();
+        match poll(&mut waited, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error),
+        }
+        let is_ready = |one: &PollFd<'_>| one.any().unwrap_or(false);
+        let mut ready = waited.iter().map(is_ready);
+        if ready.next() == Some(true) {
+            return Ok(Ready::Stop);
+        }
+        let sockets = ready
+            .enumerate()
+            .filter_map(|(at, ready)| ready.then_some(at));
+        Ok(Ready::Sockets(sockets.collect()))
+    }
+
+    fn read(&mut self, at: usize) {
+        let Some(asker) = self.askers.get(at) else {
+            return;
+        };
+        // Longer datagrams are cut to a length that no reply has.
+        let mut buffer = [0; REPLY_MAX + 1];
+        for _ in 0..BATCH {
+            // Nothing more; or an error that an earlier query met, which is over.
+            let Ok((length, source)) = asker.socket.recv_from(&mut buffer) else {
+                return;
+            };
+            let bytes = buffer.get(..length).unwrap_or_default();
+            if let Some(heard) = hear(&mut self.rounds, asker, bytes, source) {
+                if let Some(report) = report_of(&mut self.reports, asker) {
+                    report.heard += 1;
+                }
+                // The queue holds as many as there can be.
+                self.events.try_send(Event::Heard(heard)).ok();
+            }
+        }
+    }
+}
+
+enum Ready {
+    Stop,
+    Sockets(Vec<usize>),
+}
+
+fn hear(rounds: &mut Rounds, asker: &Asker, bytes: &[u8], source: SocketAddr) -> Option<Heard> {
+    asker.interface.facing(source.ip())?;
+    let reply = Reply::decode(bytes).ok()?;
+    rounds.hear(reply, source, &asker.interface.name, Instant::now())
+}
+
+fn report_of<'a>(
+    reports: &'a mut [InterfaceReport],
+    asker: &Asker,
+) -> Option<&'a mut InterfaceReport> {
+    reports
+        .iter_mut()
+        .find(|report| report.name == asker.interface.name && report.family == asker.family)
+}
