@@ -179,7 +179,8 @@ pub enum DecodeError {
 ///
 /// For bytes of another form, and for any left over.
 pub fn decode_exact<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-    let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
+    // Not `from_read_ref`: that one does not tell how much is left.
+    let mut reader = rmp_serde::Deserializer::new(bytes);
     // Nothing on the wire nests deeper than a body in a spec; a peer's nesting may not use up the
     // stack.
     reader.set_max_depth(16);
