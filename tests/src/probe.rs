@@ -2,8 +2,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
-use std::process::ExitCode;
-use std::time::Duration;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 
 fn bad(error: impl std::fmt::Display) -> io::Error {
     io::Error::other(error.to_string())
@@ -79,5 +82,29 @@ pub fn call(address: &str) -> io::Result<ExitCode> {
         answer.extend_from_slice(&buffer[..count]);
     }
     io::stdout().write_all(&answer)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs a program with its output thrown away, and prints its wall time and the processor time of
+/// its whole tree, in microseconds.
+///
+/// # Errors
+///
+/// If it cannot be started or does not end well.
+pub fn clock(program: &[String]) -> io::Result<ExitCode> {
+    let (name, arguments) = program.split_first().ok_or_else(|| bad("no program"))?;
+    let start = Instant::now();
+    let status = Command::new(name)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()?;
+    let wall = start.elapsed().as_micros();
+    if !status.success() {
+        return Err(bad(format!("{name}: {status}")));
+    }
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let cpu = usage.user_time() + usage.system_time();
+    println!("{wall} {}", cpu.num_microseconds());
     Ok(ExitCode::SUCCESS)
 }

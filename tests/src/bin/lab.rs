@@ -1,6 +1,7 @@
 //! What a lab starts on the machine: `hold` and `init` keep its namespaces, `enter` starts a
 //! program on one of its hosts, `relay` passes bytes on, faithfully or not;
-//! `send`, `listen`, `echo` and `call` try the network out.
+//! `send`, `listen`, `echo` and `call` try the network out, and `clock` times a
+//! program.
 
 use std::process::ExitCode;
 
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         ["relay", listen, forward] => dtx_tests::relay::serve(listen, forward),
         ["send", group, count] => dtx_tests::probe::send(group, count),
         ["listen", group, interface, quiet] => dtx_tests::probe::listen(group, interface, quiet),
+        ["clock", ..] => dtx_tests::probe::clock(&arguments[1..]),
         ["echo", listen] => dtx_tests::probe::echo(listen),
         ["call", address] => dtx_tests::probe::call(address),
         _ => Err(std::io::Error::other(
