@@ -6,11 +6,14 @@
 
 pub mod args;
 pub mod exec;
+pub mod front;
 pub mod ipc;
+pub mod journal;
 pub mod log;
 pub mod settings;
 pub mod state;
 pub mod sys;
+pub mod trust;
 
 /// The hidden command by which an executor starts its front.
 pub const FRONT_COMMAND: &str = "__front";

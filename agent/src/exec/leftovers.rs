@@ -1,6 +1,7 @@
 //! Processes of jobs that have lost their supervisor, and children that nobody waits for.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::str::FromStr;
 use std::thread::sleep;
@@ -13,24 +14,16 @@ use nix::unistd::Pid;
 use super::environment::JOB_VARIABLE;
 use super::kill::{Tree, kill_until_gone};
 use super::process::{Process, children, name_all};
+use crate::journal::Recovered;
 
 /// How long the kill at the start of an agent may take.
 const LEFTOVERS_MAX: Duration = Duration::from_secs(5);
 /// How long the executor may be held up when a supervisor was killed.
 const ORPHANS_MAX: Duration = Duration::from_millis(100);
 
-/// A job that ran when an agent died, as its journal tells it: of this boot of the node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Suspect {
-    /// Which.
-    pub job: JobId,
-    /// Its main process, by number and start time.
-    pub main: Option<(u32, u64)>,
-}
-
 /// A process that was left over.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Killed {
+pub struct Leftover {
     /// Whose it was.
     pub job: JobId,
     /// Its number.
@@ -41,17 +34,39 @@ pub struct Killed {
     pub gone: bool,
 }
 
+impl fmt::Display for Leftover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name.escape_debug();
+        write!(f, "{name} (pid {}) of job {}", self.pid, self.job)?;
+        if self.gone {
+            Ok(())
+        } else {
+            f.write_str(", which cannot be killed")
+        }
+    }
+}
+
 /// Finds and kills what is left of jobs that an executor which died had running: their main
 /// processes, everything with their ids in its environment, and everything below those.
 ///
 /// Called once, before the agent takes its first job; takes up to five seconds where something
-/// cannot be killed. A job that had ended by itself is no suspect: what it left in the background
-/// goes on.
+/// cannot be killed. A job that had ended by itself is not among them: what it left in the
+/// background goes on.
 #[must_use]
-pub fn kill_leftovers(suspects: &[Suspect]) -> Vec<Killed> {
+pub fn end(recovered: &Recovered) -> Vec<Leftover> {
+    let suspects: Vec<Suspect> = recovered
+        .lost
+        .iter()
+        .filter(|lost| lost.this_boot)
+        .map(|lost| Suspect {
+            job: lost.job,
+            main: lost.main,
+        })
+        .collect();
     if suspects.is_empty() {
         return Vec::new();
     }
+    let suspects = suspects.as_slice();
     let mut tree = Marked::new(suspects);
     let left = kill_until_gone(&mut tree, Instant::now() + LEFTOVERS_MAX);
     let is_left = |pid: Pid, start_time: u64| {
@@ -60,13 +75,21 @@ pub fn kill_leftovers(suspects: &[Suspect]) -> Vec<Killed> {
     };
     tree.found
         .iter()
-        .map(|((pid, start_time), (job, name))| Killed {
+        .map(|((pid, start_time), (job, name))| Leftover {
             job: *job,
             pid: pid.as_raw().unsigned_abs(),
             name: name.clone(),
             gone: !is_left(*pid, *start_time),
         })
         .collect()
+}
+
+/// A job of which something may be left.
+#[derive(Debug, Clone, Copy)]
+struct Suspect {
+    job: JobId,
+    /// Its main process, by number and start time.
+    main: Option<(u32, u64)>,
 }
 
 /// Kills what is left of one job whose supervisor was killed. Returns notes for a person.

@@ -16,7 +16,7 @@ mod become_user;
 mod environment;
 mod failure;
 mod kill;
-mod leftovers;
+pub mod leftovers;
 mod main_process;
 mod paths;
 mod plan;
@@ -31,9 +31,9 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use leftovers::{Killed, Suspect, kill_leftovers, reap_strays};
+pub use leftovers::reap_strays;
 pub use paths::PathCheck;
-pub use plan::{LaunchPlan, LaunchStdin, ProcessLimits, ProgramToRun, Shell, Surroundings};
+pub use plan::{ExecSettings, LaunchPlan, LaunchStdin};
 pub use running::{Progress, Running, Stop};
 pub use script::prepare_script_dir;
 pub use start::{Pipes, StartError, start};

@@ -5,10 +5,14 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use dtx_policy::Shell;
 use dtx_proto_types::id::{JobId, RunId};
+use dtx_proto_types::job::Body;
 use dtx_proto_types::node::NodeName;
+use nix::unistd::geteuid;
 
 use crate::settings::ProcessLimit;
+use crate::trust::AuthorizedJob;
 
 /// Everything about one execution. Invariant: made from an authorized job, and from nothing else.
 #[derive(Debug)]
@@ -33,9 +37,50 @@ pub struct LaunchPlan {
     pub(super) script_dir: PathBuf,
 }
 
+impl LaunchPlan {
+    /// The plan for a job that may run.
+    #[must_use]
+    pub fn new(job: &AuthorizedJob, settings: &ExecSettings, stdin: LaunchStdin) -> Self {
+        let program = match job.body() {
+            Body::Shell(line) => ProgramToRun::Shell {
+                shell: job.shell().clone(),
+                line: line.clone(),
+            },
+            Body::Argv(words) => ProgramToRun::Argv(words.clone()),
+            Body::Script { text, args } => ProgramToRun::Script {
+                text: text.clone(),
+                args: args.clone(),
+            },
+            // Control of another job names no program, and is told so if it ever comes here.
+            _ => ProgramToRun::Argv(Vec::new()),
+        };
+        let spec = job.spec();
+        Self {
+            job: spec.job,
+            run: spec.run,
+            node: job.node().clone(),
+            rank: job.rank(),
+            count: spec.count,
+            user: job.user().to_owned(),
+            switch_user: geteuid().is_root(),
+            program,
+            env: spec.env.clone(),
+            cwd: spec.cwd.clone().map(PathBuf::from),
+            kill_grace: settings.kill_grace,
+            limits: ProcessLimits {
+                memory: job.memory(),
+                procs: job.procs(),
+                configured: settings.limits.clone(),
+            },
+            stdin,
+            script_dir: settings.scripts.clone(),
+        }
+    }
+}
+
 /// What runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ProgramToRun {
+pub(super) enum ProgramToRun {
     /// A line for a shell.
     Shell {
         /// Which shell.
@@ -54,17 +99,6 @@ pub enum ProgramToRun {
     },
 }
 
-/// The shell for a line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shell {
-    /// The user's own, as `ssh` does.
-    Login,
-    /// `/bin/sh`: the policy's pattern was written for it.
-    Bin,
-    /// What the request named.
-    Named(PathBuf),
-}
-
 /// What the command reads.
 #[derive(Debug)]
 pub enum LaunchStdin {
@@ -78,7 +112,7 @@ pub enum LaunchStdin {
 
 /// Bounds that the kernel keeps, from the matching rule and from the configuration.
 #[derive(Debug, Clone, Default)]
-pub struct ProcessLimits {
+pub(super) struct ProcessLimits {
     /// Bytes of address space of each process.
     pub memory: Option<u64>,
     /// Processes of the user; the kernel does not count root's.
@@ -89,15 +123,11 @@ pub struct ProcessLimits {
 
 /// What is the same for every job of this agent.
 #[derive(Debug, Clone)]
-pub struct Surroundings {
-    /// The node's name.
-    pub node: NodeName,
-    /// Whether the agent can become other users: it runs as root.
-    pub switch_user: bool,
+pub struct ExecSettings {
     /// Between SIGTERM and SIGKILL.
     pub kill_grace: Duration,
+    /// Where scripts lie while they run; see [`super::prepare_script_dir`].
+    pub scripts: PathBuf,
     /// Limits from the configuration.
     pub limits: Vec<ProcessLimit>,
-    /// Where scripts lie while they run; see [`super::prepare_script_dir`].
-    pub script_dir: PathBuf,
 }

@@ -4,13 +4,14 @@ use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use dtx_policy::Shell;
 use nix::errno::Errno;
 use nix::unistd::execve;
 
 use super::become_user::Account;
 use super::environment::Environment;
 use super::failure::Failure;
-use super::plan::{ProgramToRun, Shell};
+use super::plan::ProgramToRun;
 
 /// What runs where nothing else is said.
 const BIN_SH: &str = "/bin/sh";
@@ -34,8 +35,8 @@ impl Invocation {
             ProgramToRun::Shell { shell, line } => {
                 let shell = match shell {
                     Shell::Login => login_shell(account)?,
-                    Shell::Bin => BIN_SH.into(),
-                    Shell::Named(path) => path.clone(),
+                    Shell::BinSh => BIN_SH.into(),
+                    Shell::Path(path) => path.into(),
                 };
                 let name = shell
                     .file_name()
