@@ -13,14 +13,14 @@ use dtx_proto_types::signed::{SignedJob, VerifiedJob};
 
 use super::executor::{Executor, refusal};
 use super::job::{Job, OutputState};
-use crate::exec::{PathProbe, Stop};
+use crate::exec::{PathCheck, Stop};
 use crate::ipc::{SessionNumber, ToFront};
-use crate::trust::{AuthorizedJob, NotYet, Session};
+use crate::trust::{AuthorizedJob, JobOwner, NotYet, Session};
 
 /// A job whose paths a helper process looks at.
 #[derive(Debug)]
 pub(super) struct Probing {
-    pub(super) probe: PathProbe,
+    pub(super) check: PathCheck,
     session: SessionNumber,
     stream: u32,
     who: Session,
@@ -45,7 +45,8 @@ impl Executor {
                 let text = "this job id was used for something else; nothing was started";
                 return self.refuse(session, stream, refusal(RefusalCode::Replay, text));
             }
-            if seen.not_started().is_none() || self.jobs.of_operator(id, who.fingerprint()).is_some()
+            if seen.not_started().is_none()
+                || self.jobs.of_operator(id, who.fingerprint()).is_some()
             {
                 return self.on_attach(session, stream, id);
             }
@@ -75,24 +76,33 @@ impl Executor {
         answers: &PathAnswers,
     ) {
         let owner = match &verified.spec().body {
-            Body::Control { job, .. } => self.jobs.of_id(*job).map(|job| job.owner.fingerprint()),
+            Body::Control { job, .. } => self.jobs.of_id(*job).map(|job| JobOwner {
+                fingerprint: job.owner.fingerprint(),
+                user: job.user.clone(),
+            }),
             _ => None,
         };
         let per_rule = self.jobs.per_rule();
-        match self.trust.authorize(&who, verified, &per_rule, answers, owner) {
+        match self
+            .trust
+            .authorize(&who, verified, &per_rule, answers, owner.as_ref())
+        {
             Ok(authorized) => {
                 if let Err(refusal) = self.admit(session, stream, &who, authorized) {
                     self.refuse(session, stream, refusal);
                 }
             }
-            Err(NotYet::NeedsPaths { questions, job }) => match PathProbe::start(questions) {
-                Ok(probe) => {
-                    self.probing.push(Probing { probe, session, stream, who, verified: job });
+            Err(NotYet::NeedsPaths { questions, job }) => match PathCheck::start(questions) {
+                Ok(check) => {
+                    self.probing.push(Probing {
+                        check,
+                        session,
+                        stream,
+                        who,
+                        verified: *job,
+                    });
                 }
-                Err(error) => {
-                    let text = format!("cannot look at the job's paths: {error}");
-                    self.refuse(session, stream, refusal(RefusalCode::Resources, text));
-                }
+                Err(error) => self.refuse(session, stream, error.into()),
             },
             Err(NotYet::Denied { refusal, job }) => {
                 log::info!("job of {} denied: {}", who.label(), refusal.text);
@@ -105,14 +115,20 @@ impl Executor {
     }
 
     /// Goes on with the jobs whose paths have been looked at.
-    pub(super) fn check_probes(&mut self, now: Instant) {
+    pub(super) fn check_probes(&mut self) {
         let mut index = 0;
         while index < self.probing.len() {
-            match self.probing[index].probe.answers(now) {
+            match self.probing[index].check.receive() {
                 None => index += 1,
                 Some(answers) => {
-                    let done = self.probing.swap_remove(index);
-                    let Probing { session, stream, who, verified, .. } = done;
+                    let Probing {
+                        session,
+                        stream,
+                        who,
+                        verified,
+                        ..
+                    } = self.probing.swap_remove(index);
+                    self.reap_soon();
                     // Time has passed: what held before the question must still hold.
                     match self.trust.recheck_job(&who, &verified) {
                         Ok(()) => self.decide(session, stream, who, verified, &answers),
@@ -138,12 +154,15 @@ impl Executor {
         if control.is_none() {
             self.check_room()?;
         }
-        let disk = |error: std::io::Error, what: &str| {
-            let text = format!("the {what} cannot be written ({error}); nothing was started");
-            refusal(RefusalCode::Disk, text)
+        let disk = |error: &dyn std::fmt::Display| {
+            refusal(RefusalCode::Disk, format!("{error}; nothing was started"))
         };
-        self.audit.allowed(who, &authorized).map_err(|error| disk(error, "audit log"))?;
-        self.journal.accept(who.fingerprint(), &authorized).map_err(|error| disk(error, "journal"))?;
+        self.audit
+            .allowed(who, &authorized)
+            .map_err(|error| disk(&error))?;
+        self.journal
+            .accept(who.fingerprint(), &authorized)
+            .map_err(|error| disk(&error))?;
         if let Some((id, action)) = control {
             self.control(session, stream, who, &authorized, id, action);
             return Ok(());
@@ -155,6 +174,7 @@ impl Executor {
             id: authorized.spec().job,
             owner: who.clone(),
             rule: authorized.rule().to_owned(),
+            user: authorized.user().to_owned(),
             client: Some(session),
             orphaned_until: None,
             keep: false,
@@ -202,7 +222,17 @@ impl Executor {
             }
         };
         self.note_ending(who, authorized.spec().job, &ending, 0);
-        let ended = Ended { ending, stdout: 0, stderr: 0, duration_us: 0, notes: Vec::new() };
-        self.tell(&ToFront::AttachedEnded { session, stream, ended });
+        let ended = Ended {
+            ending,
+            stdout: 0,
+            stderr: 0,
+            duration_us: 0,
+            notes: Vec::new(),
+        };
+        self.tell(&ToFront::AttachedEnded {
+            session,
+            stream,
+            ended,
+        });
     }
 }

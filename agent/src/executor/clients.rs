@@ -8,6 +8,7 @@ use dtx_proto_types::id::JobId;
 use dtx_proto_types::key::Ed25519Key;
 use dtx_proto_types::message::{Ended, RefusalCode};
 use dtx_proto_types::outcome::Ending;
+use dtx_proto_types::units::HumanDuration;
 
 use super::executor::{Executor, load_percent, refusal};
 use super::job::{Job, Phase};
@@ -35,7 +36,10 @@ impl Executor {
             }
             Err(refusal) => {
                 log::warn!("session from {peer} refused: {}", refusal.text);
-                self.tell(&ToFront::OpenRefused { connection, refusal });
+                self.tell(&ToFront::OpenRefused {
+                    connection,
+                    refusal,
+                });
             }
         }
     }
@@ -43,7 +47,11 @@ impl Executor {
     pub(super) fn on_closed(&mut self, session: SessionNumber) {
         self.sessions.close(session);
         let until = Instant::now() + self.grace();
-        for job in self.jobs.iter_mut().filter(|job| job.client == Some(session)) {
+        for job in self
+            .jobs
+            .iter_mut()
+            .filter(|job| job.client == Some(session))
+        {
             job.lose_client(until);
         }
     }
@@ -72,11 +80,22 @@ impl Executor {
                 self.refuse(session, stream, refusal);
             }
             None => {
-                let known = seen.ending().map_or_else(|| "is not known".into(), describe);
+                let known = seen
+                    .ending()
+                    .map_or_else(|| "is not known".into(), describe);
                 let ending = Ending::Lost(format!("its output is gone; how it ended: {known}"));
-                let ended =
-                    Ended { ending, stdout: 0, stderr: 0, duration_us: 0, notes: Vec::new() };
-                self.tell(&ToFront::AttachedEnded { session, stream, ended });
+                let ended = Ended {
+                    ending,
+                    stdout: 0,
+                    stderr: 0,
+                    duration_us: 0,
+                    notes: Vec::new(),
+                };
+                self.tell(&ToFront::AttachedEnded {
+                    session,
+                    stream,
+                    ended,
+                });
             }
         }
     }
@@ -89,10 +108,16 @@ impl Executor {
         job.client = Some(session);
         job.orphaned_until = None;
         let message = match &job.phase {
-            Phase::NotStarted(refusal) => {
-                ToFront::JobRefused { session, stream, refusal: refusal.clone() }
-            }
-            _ => ToFront::Attached { session, stream, key },
+            Phase::NotStarted(refusal) => ToFront::JobRefused {
+                session,
+                stream,
+                refusal: refusal.clone(),
+            },
+            _ => ToFront::Attached {
+                session,
+                stream,
+                key,
+            },
         };
         self.tell(&message);
     }
@@ -100,7 +125,9 @@ impl Executor {
     /// The job, if this session may say something about it.
     fn job_of(&mut self, session: SessionNumber, key: JobKey) -> Option<&mut Job> {
         let session_key = self.sessions.get(session)?.session_key();
-        self.jobs.get_mut(key).filter(|job| job.owner.session_key() == session_key)
+        self.jobs
+            .get_mut(key)
+            .filter(|job| job.owner.session_key() == session_key)
     }
 
     pub(super) fn on_cancel(&mut self, session: SessionNumber, key: JobKey) {
@@ -141,8 +168,11 @@ impl Executor {
             if job.is_over() {
                 self.forget(key);
             } else if !job.keep {
-                let grace = dtx_proto_types::units::format_duration(self.grace());
-                self.end_job(key, Stop::Cancelled(format!("its client was gone for {grace}")));
+                let grace = HumanDuration(self.grace());
+                self.end_job(
+                    key,
+                    Stop::Cancelled(format!("its client was gone for {grace}")),
+                );
             }
         }
     }

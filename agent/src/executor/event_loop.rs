@@ -32,11 +32,12 @@ impl Executor {
             self.check_running();
             self.check_front();
             let now = Instant::now();
-            self.check_probes(now);
+            self.check_probes();
             self.check_timeouts(now);
             self.check_waiting(now);
             self.check_orphans(now);
             self.check_draining(now);
+            self.check_strays(now);
         }
         self.tell(&ToFront::Stop);
         self.front.stop(FAREWELL);
@@ -49,11 +50,19 @@ impl Executor {
         let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
         descriptors.push(readable(signals.as_fd()));
         if let Some((fd, wants_write)) = self.front.poll() {
-            let write = if wants_write { PollFlags::POLLOUT } else { PollFlags::empty() };
+            let write = if wants_write {
+                PollFlags::POLLOUT
+            } else {
+                PollFlags::empty()
+            };
             descriptors.push(PollFd::new(fd, PollFlags::POLLIN | write));
         }
         descriptors.extend(self.running_fds().map(readable));
-        descriptors.extend(self.probing.iter().map(|probing| readable(probing.probe.as_fd())));
+        descriptors.extend(
+            self.probing
+                .iter()
+                .map(|probing| readable(probing.check.as_fd())),
+        );
         match poll(&mut descriptors, self.nearest().poll_timeout(now)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => {
@@ -76,15 +85,20 @@ impl Executor {
         nearest.add_some(self.front.retry_at());
         nearest.add_some(self.draining_until);
         nearest.add_some(self.leaving_at);
+        nearest.add_some(self.reap_at);
         for probing in &self.probing {
-            nearest.add(probing.probe.deadline());
+            nearest.add(probing.check.deadline());
         }
         for job in self.jobs.iter() {
             nearest.add_some(job.start_by());
             nearest.add_some(job.orphaned_until);
-            if let Phase::Running { running, timeout_at, stopping, .. } = &job.phase {
-                nearest.add_some(timeout_at.filter(|_| !stopping));
-                nearest.add_some(running.deadline());
+            if let Phase::Running {
+                timeout_at,
+                stopping: false,
+                ..
+            } = &job.phase
+            {
+                nearest.add_some(*timeout_at);
             }
         }
         nearest

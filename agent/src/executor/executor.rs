@@ -31,6 +31,8 @@ pub(super) struct Executor {
     pub(super) jobs: JobTable,
     /// Jobs whose paths are being looked at before policy can say yes.
     pub(super) probing: Vec<Probing>,
+    /// When to reap children that nobody waits for.
+    pub(super) reap_at: Option<Instant>,
     /// Once the agent is asked to stop: when it stops waiting for its jobs.
     pub(super) draining_until: Option<Instant>,
     /// Once all jobs of a stopping agent are over: when it stops waiting for their clients.
@@ -42,12 +44,25 @@ impl Executor {
     pub(super) fn on_message(&mut self, message: ToExecutor) {
         match message {
             ToExecutor::Ready => self.on_ready(),
-            ToExecutor::Open { connection, grant, peer_key, peer } => {
+            ToExecutor::Open {
+                connection,
+                grant,
+                peer_key,
+                peer,
+            } => {
                 self.on_open(connection, &grant, peer_key, peer);
             }
             ToExecutor::Closed(session) => self.on_closed(session),
-            ToExecutor::Job { session, stream, job } => self.on_job(session, stream, &job),
-            ToExecutor::Attach { session, stream, job } => self.on_attach(session, stream, job),
+            ToExecutor::Job {
+                session,
+                stream,
+                job,
+            } => self.on_job(session, stream, &job),
+            ToExecutor::Attach {
+                session,
+                stream,
+                job,
+            } => self.on_attach(session, stream, job),
             ToExecutor::StdinReady(key) => self.on_stdin_ready(key),
             ToExecutor::Cancel { session, key } => self.on_cancel(session, key),
             ToExecutor::Keep { session, key } => self.on_keep(session, key),
@@ -57,7 +72,11 @@ impl Executor {
                     job.output.taking = true;
                 }
             }
-            ToExecutor::Clean { key, stdout, stderr } => {
+            ToExecutor::Clean {
+                key,
+                stdout,
+                stderr,
+            } => {
                 if let Some(job) = self.jobs.get_mut(key) {
                     job.output.taking = false;
                     job.output.stdout = stdout;
@@ -72,7 +91,11 @@ impl Executor {
     }
 
     pub(super) fn refuse(&mut self, session: SessionNumber, stream: u32, refusal: Refusal) {
-        self.tell(&ToFront::JobRefused { session, stream, refusal });
+        self.tell(&ToFront::JobRefused {
+            session,
+            stream,
+            refusal,
+        });
     }
 
     /// How long a job outlives its client.
@@ -83,7 +106,10 @@ impl Executor {
     /// Tells the front how busy the node is.
     pub(super) fn tell_load(&mut self) {
         let busy = u32::try_from(self.jobs.busy()).unwrap_or(u32::MAX);
-        self.tell(&ToFront::Load { busy, load_percent: load_percent() });
+        self.tell(&ToFront::Load {
+            busy,
+            load_percent: load_percent(),
+        });
     }
 }
 
@@ -95,10 +121,15 @@ pub(super) fn load_percent() -> u32 {
         return 0;
     };
     let whole: u32 = whole.parse().unwrap_or(0);
-    whole.saturating_mul(100).saturating_add(hundredths.parse().unwrap_or(0))
+    whole
+        .saturating_mul(100)
+        .saturating_add(hundredths.parse().unwrap_or(0))
 }
 
 /// A refusal in one line.
 pub(super) fn refusal(code: RefusalCode, text: impl Into<String>) -> Refusal {
-    Refusal { code, text: text.into() }
+    Refusal {
+        code,
+        text: text.into(),
+    }
 }

@@ -16,7 +16,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// The front process, or the time at which to start another.
 #[derive(Debug)]
-pub struct FrontProcess {
+pub(super) struct FrontProcess {
     running: Option<Running>,
     retry_at: Option<Instant>,
 }
@@ -31,8 +31,11 @@ struct Running {
 impl FrontProcess {
     /// No front yet; [`FrontProcess::start`] makes one.
     #[must_use]
-    pub const fn new() -> Self {
-        Self { running: None, retry_at: None }
+    pub(super) const fn new() -> Self {
+        Self {
+            running: None,
+            retry_at: None,
+        }
     }
 
     /// Starts a front: this same program, with one end of a socket pair as its standard input.
@@ -40,7 +43,7 @@ impl FrontProcess {
     /// # Errors
     ///
     /// If the process or the socket pair cannot be made.
-    pub fn start(&mut self) -> io::Result<()> {
+    pub(super) fn start(&mut self) -> io::Result<()> {
         let (ours, theirs) = UnixStream::pair()?;
         let channel = Channel::new(ours)?;
         let child = Command::new("/proc/self/exe")
@@ -50,14 +53,18 @@ impl FrontProcess {
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .spawn()?;
-        self.running = Some(Running { child, channel, started: Instant::now() });
+        self.running = Some(Running {
+            child,
+            channel,
+            started: Instant::now(),
+        });
         self.retry_at = None;
         Ok(())
     }
 
     /// Queues a message. A front that cannot take it is found dead at the next
     /// [`FrontProcess::receive`].
-    pub fn send(&mut self, message: &ToFront, descriptors: Vec<OwnedFd>) {
+    pub(super) fn send(&mut self, message: &ToFront, descriptors: Vec<OwnedFd>) {
         if let Some(running) = &mut self.running
             && let Err(error) = running.channel.send(message, descriptors)
         {
@@ -72,11 +79,14 @@ impl FrontProcess {
     ///
     /// If it is gone or broke the rules; it has been reaped then, and [`FrontProcess::retry_at`]
     /// says when to start another.
-    pub fn receive(&mut self) -> Result<Vec<(ToExecutor, Vec<OwnedFd>)>, ChannelError> {
+    pub(super) fn receive(&mut self) -> Result<Vec<(ToExecutor, Vec<OwnedFd>)>, ChannelError> {
         let Some(running) = &mut self.running else {
             return Ok(Vec::new());
         };
-        let received = running.channel.flush().and_then(|()| running.channel.receive());
+        let received = running
+            .channel
+            .flush()
+            .and_then(|()| running.channel.receive());
         if received.is_err() {
             running.end();
             let short = running.started.elapsed() < HEALTHY_AFTER;
@@ -89,23 +99,31 @@ impl FrontProcess {
 
     /// The channel's descriptor, and whether to wait for it to take more.
     #[must_use]
-    pub fn poll(&self) -> Option<(BorrowedFd<'_>, bool)> {
-        self.running.as_ref().map(|running| (running.channel.as_fd(), running.channel.wants_write()))
+    pub(super) fn poll(&self) -> Option<(BorrowedFd<'_>, bool)> {
+        self.running
+            .as_ref()
+            .map(|running| (running.channel.as_fd(), running.channel.wants_write()))
+    }
+
+    /// The process's number.
+    #[must_use]
+    pub(super) fn id(&self) -> Option<u32> {
+        self.running.as_ref().map(|running| running.child.id())
     }
 
     /// When another front is due, if none runs.
     #[must_use]
-    pub const fn retry_at(&self) -> Option<Instant> {
+    pub(super) const fn retry_at(&self) -> Option<Instant> {
         self.retry_at
     }
 
     /// Another front could not be started; there will be another try.
-    pub fn retry_later(&mut self) {
+    pub(super) fn retry_later(&mut self) {
         self.retry_at = Some(Instant::now() + RETRY_DELAY);
     }
 
     /// Waits until the front has gone by itself, at most for `patience`, then makes it go.
-    pub fn stop(&mut self, patience: Duration) {
+    pub(super) fn stop(&mut self, patience: Duration) {
         let deadline = Instant::now() + patience;
         let Some(mut running) = self.running.take() else {
             return;

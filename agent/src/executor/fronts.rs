@@ -21,8 +21,12 @@ impl Executor {
         for listener in &self.listeners {
             descriptors.push(listener.try_clone()?);
         }
-        self.front.send(&ToFront::Setup(Box::new(self.setup.clone())), descriptors);
-        for key in self.jobs.keys_where(|job| job.pipes.is_some() || !job.is_over()) {
+        self.front
+            .send(&ToFront::Setup(Box::new(self.setup.clone())), descriptors);
+        for key in self
+            .jobs
+            .keys_where(|job| job.pipes.is_some() || !job.is_over())
+        {
             self.hand_over(key);
         }
         if self.draining_until.is_some() {
@@ -38,10 +42,18 @@ impl Executor {
             return;
         };
         let (stdout, stderr) = (job.output.stdout, job.output.stderr);
-        self.tell(&ToFront::Adopt { key, stdout, stderr });
+        self.tell(&ToFront::Adopt {
+            key,
+            stdout,
+            stderr,
+        });
         self.tell_started(key, None);
         let ended = match self.jobs.get(key).map(|job| &job.phase) {
-            Some(Phase::Ended { ending, duration_us, notes }) => ToFront::Ended {
+            Some(Phase::Ended {
+                ending,
+                duration_us,
+                notes,
+            }) => ToFront::Ended {
                 key,
                 ending: ending.clone(),
                 duration_us: *duration_us,
@@ -85,8 +97,12 @@ impl Executor {
     }
 
     pub(super) fn on_ready(&self) {
-        let addresses: Vec<String> =
-            self.setup.listen.iter().map(std::net::SocketAddr::to_string).collect();
+        let addresses: Vec<String> = self
+            .setup
+            .listen
+            .iter()
+            .map(std::net::SocketAddr::to_string)
+            .collect();
         log::info!(
             "node {} of cluster {} listens on {}",
             self.setup.node,

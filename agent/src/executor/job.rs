@@ -9,7 +9,7 @@ use dtx_proto_types::key::{Ed25519Key, Fingerprint};
 use dtx_proto_types::message::Refusal;
 use dtx_proto_types::outcome::Ending;
 
-use crate::exec::Running;
+use crate::exec::{Pipes, Running};
 use crate::ipc::{JobKey, SessionNumber};
 use crate::trust::{AuthorizedJob, Session};
 
@@ -24,6 +24,8 @@ pub(super) struct Job {
     pub(super) owner: Session,
     /// The rule that allowed it, for counting.
     pub(super) rule: String,
+    /// The user that it runs as.
+    pub(super) user: String,
     /// The session that listens to it now.
     pub(super) client: Option<SessionNumber>,
     /// When it is ended or forgotten unless a client comes back.
@@ -33,7 +35,7 @@ pub(super) struct Job {
     /// Whether bytes that the front took would be lost with it, and up to where they are safe.
     pub(super) output: OutputState,
     /// The executor's own ends of the output pipes, kept so that no front's death breaks them.
-    pub(super) pipes: Option<(OwnedFd, OwnedFd)>,
+    pub(super) pipes: Option<Pipes>,
     /// Whether the client's bytes go straight into the command.
     pub(super) streamed_stdin: bool,
     /// Bytes of each stream that are sent.
@@ -80,8 +82,6 @@ pub(super) enum Phase {
     Running {
         /// The processes.
         running: Running,
-        /// Since when.
-        started: Instant,
         /// When it is ended.
         timeout_at: Option<Instant>,
         /// Whether it is being ended.
@@ -152,22 +152,32 @@ impl JobTable {
 
     /// Numbers of the jobs for which `wanted` holds, oldest first.
     pub(super) fn keys_where(&self, wanted: impl Fn(&Job) -> bool) -> Vec<JobKey> {
-        self.jobs.values().filter(|job| wanted(job)).map(|job| job.key).collect()
+        self.jobs
+            .values()
+            .filter(|job| wanted(job))
+            .map(|job| job.key)
+            .collect()
     }
 
     /// The job that a session key started under this id.
     pub(super) fn of_session_key(&self, id: JobId, session_key: Ed25519Key) -> Option<&Job> {
-        self.jobs.values().find(|job| job.id == id && job.owner.session_key() == session_key)
+        self.jobs
+            .values()
+            .find(|job| job.id == id && job.owner.session_key() == session_key)
     }
 
     /// The job that an operator started under this id.
     pub(super) fn of_operator(&self, id: JobId, operator: Fingerprint) -> Option<&Job> {
-        self.jobs.values().find(|job| job.id == id && job.owner.fingerprint() == operator)
+        self.jobs
+            .values()
+            .find(|job| job.id == id && job.owner.fingerprint() == operator)
     }
 
     /// The job with this id, whoever started it.
     pub(super) fn of_id(&self, id: JobId) -> Option<&Job> {
-        self.jobs.values().find(|job| job.id == id && !job.is_over())
+        self.jobs
+            .values()
+            .find(|job| job.id == id && !job.is_over())
     }
 
     /// Jobs that run.

@@ -24,6 +24,7 @@ mod job;
 mod running;
 mod sessions;
 mod start;
+mod stdin_file;
 mod timers;
 mod waiting;
 

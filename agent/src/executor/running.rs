@@ -1,7 +1,7 @@
 //! A job's processes: start, progress, timeout, end.
 
 use std::os::fd::OwnedFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dtx_proto_types::id::JobId;
 use dtx_proto_types::job::Stdin;
@@ -15,6 +15,9 @@ use crate::exec::{self, LaunchPlan, LaunchStdin, Progress, Stop};
 use crate::ipc::{JobKey, ToFront};
 use crate::trust::Session;
 
+/// How long after a job children are reaped that nobody waits for. They hold nothing but a number.
+const REAP_DELAY: Duration = Duration::from_secs(10);
+
 impl Executor {
     /// Starts a queued job.
     pub(super) fn start(&mut self, key: JobKey) {
@@ -22,7 +25,10 @@ impl Executor {
             return;
         };
         let phase = std::mem::replace(&mut job.phase, Phase::taken());
-        let Phase::Queued { authorized, memfd, .. } = phase else {
+        let Phase::Queued {
+            authorized, memfd, ..
+        } = phase
+        else {
             job.phase = phase;
             return;
         };
@@ -32,16 +38,17 @@ impl Executor {
             (_, None) => LaunchStdin::Null,
         };
         job.streamed_stdin = matches!(stdin, LaunchStdin::Pipe);
-        let started = Instant::now();
-        let timeout_at = authorized.timeout().map(|timeout| started + timeout);
+        let timeout_at = authorized.timeout().map(|timeout| Instant::now() + timeout);
         match exec::start(LaunchPlan::new(&authorized, &self.exec, stdin)) {
-            Ok(running) => {
-                job.phase = Phase::Running { running, started, timeout_at, stopping: false };
+            Ok((running, pipes)) => {
+                job.pipes = Some(pipes);
+                job.phase = Phase::Running {
+                    running,
+                    timeout_at,
+                    stopping: false,
+                };
             }
-            Err(error) => {
-                let text = format!("cannot start a process: {error}");
-                self.not_started(key, refusal(RefusalCode::Resources, text));
-            }
+            Err(error) => self.not_started(key, error.into()),
         }
     }
 
@@ -62,29 +69,29 @@ impl Executor {
 
     fn on_progress(&mut self, key: JobKey, progress: Progress) {
         match progress {
-            Progress::Started { pid } => self.on_started(key, pid),
+            Progress::Started { pid, start_time } => self.on_started(key, pid, start_time),
             Progress::NotStarted(refusal) => {
                 self.not_started(key, refusal);
                 self.start_waiting();
             }
-            Progress::Ended { ending, duration, notes } => {
+            Progress::Ended {
+                ending,
+                duration,
+                notes,
+            } => {
                 let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
                 self.on_ended(key, ending, duration_us, notes);
             }
         }
     }
 
-    fn on_started(&mut self, key: JobKey, pid: i32) {
+    fn on_started(&mut self, key: JobKey, pid: u32, start_time: u64) {
         let Some(job) = self.jobs.get_mut(key) else {
             return;
         };
-        let Phase::Running { running, .. } = &mut job.phase else {
-            return;
-        };
-        let stdin = running.take_stdin();
+        let stdin = job.pipes.as_mut().and_then(|pipes| pipes.stdin.take());
         let (id, operator) = (job.id, job.owner.fingerprint());
-        job.pipes = running.take_output();
-        if let Err(error) = self.journal.started(operator, id, pid) {
+        if let Err(error) = self.journal.started(operator, id, pid, start_time) {
             log::error!("the journal cannot be written: {error}");
         }
         self.tell_started(key, stdin);
@@ -95,25 +102,35 @@ impl Executor {
         let Some(job) = self.jobs.get(key) else {
             return;
         };
-        let Some((stdout, stderr)) = &job.pipes else {
+        let Some(pipes) = &job.pipes else {
             return;
         };
-        let mut descriptors = Vec::with_capacity(3);
-        for pipe in [stdout, stderr] {
-            match pipe.try_clone() {
-                Ok(copy) => descriptors.push(copy),
-                Err(error) => {
-                    log::error!("no descriptors left for a job's output: {error}");
-                    return self.end_job(key, Stop::Cancelled("no descriptors left".into()));
-                }
+        let copies = pipes
+            .stdout
+            .try_clone()
+            .and_then(|out| Ok([out, pipes.stderr.try_clone()?]));
+        let mut descriptors = match copies {
+            Ok(copies) => Vec::from(copies),
+            Err(error) => {
+                log::error!("no descriptors left for a job's output: {error}");
+                let why = "because the agent has no descriptors left for its output";
+                return self.end_job(key, Stop::Cancelled(why.into()));
             }
-        }
+        };
         let streamed_stdin = stdin.is_some();
         descriptors.extend(stdin);
         // What was lost once cannot be made whole: the rest is read and counted, so that the
         // command goes on.
-        let output_bytes = if job.output.lost { Some(0) } else { job.output_bytes };
-        let started = ToFront::Started { key, streamed_stdin, output_bytes };
+        let output_bytes = if job.output.lost {
+            Some(0)
+        } else {
+            job.output_bytes
+        };
+        let started = ToFront::Started {
+            key,
+            streamed_stdin,
+            output_bytes,
+        };
         self.front.send(&started, descriptors);
     }
 
@@ -122,27 +139,31 @@ impl Executor {
         let Some(job) = self.jobs.get_mut(key) else {
             return;
         };
-        let Phase::Running { running, .. } = &mut job.phase else {
-            return;
-        };
-        running.reap();
-        if job.pipes.is_none() {
-            job.pipes = running.take_output();
-        }
         let ending = if job.output.lost {
             let how = describe(&ending);
-            Ending::Lost(format!("its input or output was lost when the agent's front died; {how}"))
+            Ending::Lost(format!(
+                "its input or output was lost when the agent's front died; {how}"
+            ))
         } else {
             ending
         };
-        job.phase =
-            Phase::Ended { ending: ending.clone(), duration_us, notes: notes.clone() };
+        job.phase = Phase::Ended {
+            ending: ending.clone(),
+            duration_us,
+            notes: notes.clone(),
+        };
         if job.client.is_none() {
             job.orphaned_until = Some(until);
         }
         let (id, owner) = (job.id, job.owner.clone());
         self.note_ending(&owner, id, &ending, duration_us);
-        self.tell(&ToFront::Ended { key, ending, duration_us, notes });
+        self.tell(&ToFront::Ended {
+            key,
+            ending,
+            duration_us,
+            notes,
+        });
+        self.reap_soon();
         self.start_waiting();
     }
 
@@ -163,14 +184,20 @@ impl Executor {
             return;
         };
         match &mut job.phase {
-            Phase::Running { running, stopping, .. } => {
+            Phase::Running {
+                running, stopping, ..
+            } => {
                 if !*stopping {
                     *stopping = true;
                     running.stop(stop);
                 }
             }
             Phase::AwaitingStdin { .. } | Phase::Queued { .. } => {
-                let text = format!("{}; nothing was started", stop.reason());
+                let why = match stop {
+                    Stop::TimedOut => "its time was over".to_owned(),
+                    Stop::Cancelled(by) => format!("cancelled {by}"),
+                };
+                let text = format!("{why}; nothing was started");
                 self.not_started(key, refusal(RefusalCode::Cancelled, text));
             }
             Phase::Ended { .. } | Phase::NotStarted(_) => {}
@@ -179,11 +206,31 @@ impl Executor {
 
     /// Ends the jobs whose time is over.
     pub(super) fn check_timeouts(&mut self, now: Instant) {
-        let due = |job: &Job| {
-            matches!(&job.phase, Phase::Running { timeout_at: Some(at), stopping: false, .. } if *at <= now)
-        };
+        let due = |job: &Job| matches!(&job.phase, Phase::Running { timeout_at: Some(at), stopping: false, .. } if *at <= now);
         for key in self.jobs.keys_where(due) {
             self.end_job(key, Stop::TimedOut);
         }
+    }
+}
+
+impl Executor {
+    /// Has another look for children that nobody waits for, a while from now.
+    pub(super) fn reap_soon(&mut self) {
+        self.reap_at
+            .get_or_insert_with(|| Instant::now() + REAP_DELAY);
+    }
+
+    /// Reaps children that nobody waits for, where the agent is process 1 or a subreaper.
+    pub(super) fn check_strays(&mut self, now: Instant) {
+        if self.reap_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.reap_at = None;
+        let supervisors = self.jobs.iter().filter_map(|job| match &job.phase {
+            Phase::Running { running, .. } => Some(running.supervisor()),
+            _ => None,
+        });
+        let expected: Vec<u32> = supervisors.chain(self.front.id()).collect();
+        exec::reap_strays(&expected);
     }
 }

@@ -13,9 +13,9 @@ use super::front_process::FrontProcess;
 use super::job::JobTable;
 use super::sessions::Sessions;
 use crate::audit::{Audit, AuditError};
-use crate::exec::{ExecSettings, leftovers};
+use crate::exec::{ExecSettings, leftovers, prepare_script_dir};
 use crate::ipc::Setup;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, Recovered};
 use crate::settings::Settings;
 use crate::state::{NodeKey, NodeKeyError, StateDir, StateError};
 use crate::trust::{SystemClock, Trust, TrustConfig};
@@ -39,8 +39,10 @@ pub enum StartError {
     #[error(transparent)]
     Audit(#[from] AuditError),
     /// An address to listen on.
-    #[error("cannot listen on {address}: {source}; another agent may run here, or give another \
-             address with --listen")]
+    #[error(
+        "cannot listen on {address}: {source}; another agent may run here, or give another \
+             address with --listen"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -73,18 +75,26 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .map_err(system("read the kernel's boot id"))?;
     let boot_id = boot_id.trim().to_owned();
-    let (journal, recovered) =
-        Journal::open(&state.executor(), &boot_id, settings.keep, &SystemClock)?;
-    for killed in leftovers::end(&recovered) {
-        log::warn!("ended what an earlier agent left running: {killed}");
-    }
-    let audit_file =
-        settings.audit_file.clone().unwrap_or_else(|| state.executor().join("audit.jsonl"));
+    let (journal, recovered) = Journal::open(
+        &state.executor(),
+        &boot_id,
+        settings.keep,
+        Box::new(SystemClock),
+    )?;
+    report_recovered(&recovered);
+    let audit_file = settings
+        .audit_file
+        .clone()
+        .unwrap_or_else(|| state.executor().join("audit.jsonl"));
     let audit = Audit::open(&audit_file)?;
+    prepare_script_dir(&state.scripts()).map_err(system("prepare the directory for scripts"))?;
     let (listeners, listen) = open_listeners(&settings.listen)?;
 
     let user = nix::unistd::User::from_uid(nix::unistd::geteuid());
-    let agent_user = user.ok().flatten().map_or_else(String::new, |user| user.name);
+    let agent_user = user
+        .ok()
+        .flatten()
+        .map_or_else(String::new, |user| user.name);
     let trust = Trust::new(
         TrustConfig {
             operators: settings.operators.clone(),
@@ -116,16 +126,33 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
         sessions: Sessions::default(),
         jobs: JobTable::default(),
         probing: Vec::new(),
+        reap_at: None,
         draining_until: None,
         leaving_at: None,
         settings,
     };
+    for (sight, same_boot) in &recovered.sights {
+        executor.trust.remember_sight(sight, *same_boot);
+    }
     executor.start_front().map_err(system("start the front"))?;
     log::info!("node key {}", key.public().fingerprint());
     executor.trust.log_state();
     executor.serve(&signals);
     drop(state);
     Ok(())
+}
+
+/// Says what an earlier agent left behind, and ends what still runs of it.
+fn report_recovered(recovered: &Recovered) {
+    if let Some(path) = &recovered.damaged {
+        log::error!(
+            "the journal was damaged; it lies in {} now and a new one begins",
+            path.display()
+        );
+    }
+    for leftover in leftovers::end(recovered) {
+        log::warn!("ended what an earlier agent left running: {leftover}");
+    }
 }
 
 fn setup(
@@ -142,7 +169,12 @@ fn setup(
         cluster: settings.cluster.clone(),
         labels: settings.labels.clone(),
         listen,
-        accept_from: settings.accept_from.listed.iter().map(|net| (net.0, net.1)).collect(),
+        accept_from: settings
+            .accept_from
+            .listed
+            .iter()
+            .map(|net| (net.0, net.1))
+            .collect(),
         accept_on_link: settings.accept_from.on_link,
         discovery: settings.discovery,
         interfaces: settings.interfaces.clone(),
@@ -173,17 +205,18 @@ fn system(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
 }
 
 /// Opens the listening sockets and tells which addresses they got.
-fn open_listeners(
-    addresses: &[SocketAddr],
-) -> Result<(Vec<OwnedFd>, Vec<SocketAddr>), StartError> {
+fn open_listeners(addresses: &[SocketAddr]) -> Result<(Vec<OwnedFd>, Vec<SocketAddr>), StartError> {
     let mut sockets = Vec::with_capacity(addresses.len());
     let mut bound = Vec::with_capacity(addresses.len());
     for address in addresses {
-        let listener = listen(*address)
-            .map_err(|source| StartError::Listen { address: *address, source })?;
-        let local = listener
-            .local_addr()
-            .map_err(|source| StartError::Listen { address: *address, source })?;
+        let listener = listen(*address).map_err(|source| StartError::Listen {
+            address: *address,
+            source,
+        })?;
+        let local = listener.local_addr().map_err(|source| StartError::Listen {
+            address: *address,
+            source,
+        })?;
         bound.push(local);
         sockets.push(listener.into());
     }
@@ -192,7 +225,11 @@ fn open_listeners(
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let attempt = |address: SocketAddr| {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
         if address.is_ipv6() {
             // `[::]` serves both families, whatever the system's default is.
             socket.set_only_v6(false)?;
@@ -203,12 +240,18 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         socket.listen(BACKLOG)?;
         Ok(TcpListener::from(socket))
     };
-    attempt(address).or_else(|error| {
+    attempt(address).or_else(|error: io::Error| {
         // A kernel without IPv6 still has nodes to serve.
         let v4 = SocketAddr::from((std::net::Ipv4Addr::UNSPECIFIED, address.port()));
-        let no_v6 = matches!(error.raw_os_error(), Some(nix::libc::EAFNOSUPPORT | nix::libc::EADDRNOTAVAIL));
+        let no_v6 = matches!(
+            error.raw_os_error(),
+            Some(nix::libc::EAFNOSUPPORT | nix::libc::EADDRNOTAVAIL)
+        );
         let unspecified = address.ip().is_unspecified() && address.is_ipv6();
-        if unspecified && no_v6 { attempt(v4) } else { Err(error) }
+        if unspecified && no_v6 {
+            attempt(v4)
+        } else {
+            Err(error)
+        }
     })
 }
-

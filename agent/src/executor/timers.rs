@@ -6,16 +6,16 @@ use nix::poll::PollTimeout;
 
 /// The nearest of several moments.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Nearest(Option<Instant>);
+pub(super) struct Nearest(Option<Instant>);
 
 impl Nearest {
     /// Takes another moment into account.
-    pub fn add(&mut self, moment: Instant) {
+    pub(super) fn add(&mut self, moment: Instant) {
         self.0 = Some(self.0.map_or(moment, |nearest| nearest.min(moment)));
     }
 
     /// Takes another moment into account, if there is one.
-    pub fn add_some(&mut self, moment: Option<Instant>) {
+    pub(super) fn add_some(&mut self, moment: Option<Instant>) {
         if let Some(moment) = moment {
             self.add(moment);
         }
@@ -24,7 +24,7 @@ impl Nearest {
     /// How long `poll` may sleep at `now`; for ever without a moment. Rounded up, so that the
     /// moment has passed when it wakes.
     #[must_use]
-    pub fn poll_timeout(self, now: Instant) -> PollTimeout {
+    pub(super) fn poll_timeout(self, now: Instant) -> PollTimeout {
         let Some(moment) = self.0 else {
             return PollTimeout::NONE;
         };

@@ -8,24 +8,32 @@ use dtx_proto_types::message::{Refusal, RefusalCode};
 
 use super::executor::{Executor, refusal};
 use super::job::{Job, Phase};
-use crate::exec::stdin_file;
+use super::stdin_file;
 use crate::ipc::{JobKey, SessionNumber, ToFront};
 use crate::trust::AuthorizedJob;
 
 /// Where an admitted job begins: with its input, or in the queue.
-pub(super) fn first_phase(
-    authorized: AuthorizedJob,
-    start_by: Instant,
-) -> Result<Phase, Refusal> {
+pub(super) fn first_phase(authorized: AuthorizedJob, start_by: Instant) -> Result<Phase, Refusal> {
     let authorized = Box::new(authorized);
     match authorized.spec().stdin {
         Stdin::Sized { .. } => {
             let memfd = stdin_file::create().map_err(|error| {
-                refusal(RefusalCode::Resources, format!("no room for the standard input: {error}"))
+                refusal(
+                    RefusalCode::Resources,
+                    format!("no room for the standard input: {error}"),
+                )
             })?;
-            Ok(Phase::AwaitingStdin { authorized, memfd, start_by })
+            Ok(Phase::AwaitingStdin {
+                authorized,
+                memfd,
+                start_by,
+            })
         }
-        Stdin::None | Stdin::Streamed => Ok(Phase::Queued { authorized, memfd: None, start_by }),
+        Stdin::None | Stdin::Streamed => Ok(Phase::Queued {
+            authorized,
+            memfd: None,
+            start_by,
+        }),
     }
 }
 
@@ -35,7 +43,12 @@ impl Executor {
         let key = job.key;
         let (stdin_size, descriptors) = stdin_request(&job);
         self.jobs.insert(job);
-        let accepted = ToFront::Accepted { session, stream, key, stdin_size };
+        let accepted = ToFront::Accepted {
+            session,
+            stream,
+            key,
+            stdin_size,
+        };
         self.front.send(&accepted, descriptors);
         self.start_waiting();
     }
@@ -45,7 +58,12 @@ impl Executor {
             return;
         };
         let phase = std::mem::replace(&mut job.phase, Phase::taken());
-        let Phase::AwaitingStdin { authorized, memfd, start_by } = phase else {
+        let Phase::AwaitingStdin {
+            authorized,
+            memfd,
+            start_by,
+        } = phase
+        else {
             job.phase = phase;
             return;
         };
@@ -54,7 +72,11 @@ impl Executor {
         };
         match stdin_file::seal_and_check(memfd, size, &blake3) {
             Ok(memfd) => {
-                job.phase = Phase::Queued { authorized, memfd: Some(memfd), start_by };
+                job.phase = Phase::Queued {
+                    authorized,
+                    memfd: Some(memfd),
+                    start_by,
+                };
                 self.start_waiting();
             }
             Err(error) => {
@@ -67,7 +89,10 @@ impl Executor {
     /// Starts jobs from the queue, oldest first, as far as there are slots.
     pub(super) fn start_waiting(&mut self) {
         let slots = self.settings.slots as usize;
-        for key in self.jobs.keys_where(|job| matches!(job.phase, Phase::Queued { .. })) {
+        for key in self
+            .jobs
+            .keys_where(|job| matches!(job.phase, Phase::Queued { .. }))
+        {
             if self.jobs.running() >= slots {
                 break;
             }
@@ -78,7 +103,10 @@ impl Executor {
 
     /// Gives up on jobs that could not start in time.
     pub(super) fn check_waiting(&mut self, now: Instant) {
-        for key in self.jobs.keys_where(|job| job.start_by().is_some_and(|moment| moment <= now)) {
+        for key in self
+            .jobs
+            .keys_where(|job| job.start_by().is_some_and(|moment| moment <= now))
+        {
             let text = "waited for a slot or its input for too long; nothing was started";
             self.not_started(key, refusal(RefusalCode::Busy, text));
         }
@@ -117,7 +145,10 @@ impl Executor {
 impl Phase {
     /// What stands in for a phase while it is taken apart.
     pub(super) fn taken() -> Self {
-        Self::NotStarted(refusal(RefusalCode::Other, "the job was between two states"))
+        Self::NotStarted(refusal(
+            RefusalCode::Other,
+            "the job was between two states",
+        ))
     }
 }
 
@@ -125,7 +156,9 @@ impl Job {
     /// Not started after this, if it waits.
     pub(super) const fn start_by(&self) -> Option<Instant> {
         match self.phase {
-            Phase::AwaitingStdin { start_by, .. } | Phase::Queued { start_by, .. } => Some(start_by),
+            Phase::AwaitingStdin { start_by, .. } | Phase::Queued { start_by, .. } => {
+                Some(start_by)
+            }
             Phase::Running { .. } | Phase::Ended { .. } | Phase::NotStarted(_) => None,
         }
     }
@@ -133,7 +166,9 @@ impl Job {
 
 /// What the front must fetch before the job can start, and where to put it.
 pub(super) fn stdin_request(job: &Job) -> (Option<u64>, Vec<OwnedFd>) {
-    if let Phase::AwaitingStdin { authorized, memfd, .. } = &job.phase
+    if let Phase::AwaitingStdin {
+        authorized, memfd, ..
+    } = &job.phase
         && let Stdin::Sized { size, .. } = authorized.spec().stdin
         && let Ok(copy) = memfd.try_clone()
     {

@@ -14,7 +14,11 @@ pub fn check(serve: Serve, print: bool) -> ExitCode {
     let mut text = String::new();
     let good = report(serve, print, &mut text);
     drop(std::io::stdout().write_all(text.as_bytes()));
-    if good { ExitCode::SUCCESS } else { ExitCode::from(crate::USAGE) }
+    if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(crate::USAGE)
+    }
 }
 
 fn report(serve: Serve, print: bool, text: &mut String) -> bool {
@@ -36,7 +40,10 @@ fn report(serve: Serve, print: bool, text: &mut String) -> bool {
             operators: settings.operators.clone(),
             policy: settings.policy.0.clone(),
             explicit_policy: settings.policy.1,
-            node: settings.name.clone().unwrap_or_else(|| "localhost".parse().expect("a name")),
+            node: settings
+                .name
+                .clone()
+                .unwrap_or_else(|| "localhost".parse().expect("a name")),
             cluster: settings.cluster.clone(),
             labels: settings.labels.clone(),
             agent_user: String::new(),

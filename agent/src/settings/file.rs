@@ -95,14 +95,18 @@ impl NumberOrText {
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = NumberOrText::deserialize(deserializer)?.into_text();
-        units::parse_duration(&text).map(Self).map_err(serde::de::Error::custom)
+        units::parse_duration(&text)
+            .map(Self)
+            .map_err(serde::de::Error::custom)
     }
 }
 
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = NumberOrText::deserialize(deserializer)?.into_text();
-        units::parse_size(&text).map(Self).map_err(serde::de::Error::custom)
+        units::parse_size(&text)
+            .map(Self)
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -112,7 +116,9 @@ impl<'de> Deserialize<'de> for Limit {
         if text == "unlimited" {
             return Ok(Self(None));
         }
-        units::parse_size(&text).map(|size| Self(Some(size))).map_err(serde::de::Error::custom)
+        units::parse_size(&text)
+            .map(|size| Self(Some(size)))
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -140,7 +146,10 @@ impl File {
 /// The known key nearest to an unknown one, out of the parser's own list of what it expected.
 fn did_you_mean(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
-    let unknown = message.starts_with("unknown field").then(|| quoted.next()).flatten();
+    let unknown = message
+        .starts_with("unknown field")
+        .then(|| quoted.next())
+        .flatten();
     let Some(unknown) = unknown else {
         return String::new();
     };
@@ -172,7 +181,9 @@ mod tests {
             ("limits.memlok = 1", "memlock"),
             ("colour = true", "unknown field `colour`"),
         ] {
-            let error = File::parse(text, Path::new("agent.toml")).unwrap_err().to_string();
+            let error = File::parse(text, Path::new("agent.toml"))
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(says), "{text}: {error}");
             assert!(error.contains("agent.toml"), "{error}");
         }

@@ -35,7 +35,11 @@ impl ProcessLimit {
     #[must_use]
     pub fn new(name: &str, value: Option<u64>) -> Option<Self> {
         let (name, resource) = KNOWN.iter().find(|(known, _)| *known == name)?;
-        Some(Self { name, resource: *resource, value })
+        Some(Self {
+            name,
+            resource: *resource,
+            value,
+        })
     }
 }
 

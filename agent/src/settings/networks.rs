@@ -50,7 +50,10 @@ impl Networks {
     ///
     /// Names the first that is neither.
     pub fn parse<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidNetwork> {
-        let mut networks = Self { listed: Vec::new(), on_link: false };
+        let mut networks = Self {
+            listed: Vec::new(),
+            on_link: false,
+        };
         for word in words {
             match word {
                 "on-link" => networks.on_link = true,
@@ -77,8 +80,14 @@ impl FromStr for Network {
         };
         let address: IpAddr = address.parse().map_err(|_| invalid())?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
-        let length = length.map_or(Ok(longest), str::parse).map_err(|_| invalid())?;
-        if length > longest { Err(invalid()) } else { Ok(Self(address, length)) }
+        let length = length
+            .map_or(Ok(longest), str::parse)
+            .map_err(|_| invalid())?;
+        if length > longest {
+            Err(invalid())
+        } else {
+            Ok(Self(address, length))
+        }
     }
 }
 
@@ -91,8 +100,10 @@ impl std::fmt::Display for Network {
 impl std::fmt::Display for Networks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let on_link = self.on_link.then(|| "on-link".to_owned());
-        let words: Vec<String> =
-            on_link.into_iter().chain(self.listed.iter().map(Network::to_string)).collect();
+        let words: Vec<String> = on_link
+            .into_iter()
+            .chain(self.listed.iter().map(Network::to_string))
+            .collect();
         f.write_str(&words.join(", "))
     }
 }
@@ -113,7 +124,10 @@ mod tests {
             ("all", None),
             ("", None),
         ] {
-            let parsed = text.parse::<Network>().ok().map(|network| network.to_string());
+            let parsed = text
+                .parse::<Network>()
+                .ok()
+                .map(|network| network.to_string());
             assert_eq!(parsed.as_deref(), shown, "{text}");
         }
         assert!(Networks::local().on_link);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use dtx_proto_types::limits;
 use dtx_proto_types::node::NodeName;
+use dtx_proto_types::units::{HumanDuration, HumanSize};
 
 use super::file::File;
 use super::limits::ProcessLimit;
@@ -147,7 +148,11 @@ impl Origins {
 }
 
 fn flag_name(key: &str) -> String {
-    if key == "interfaces" { "interface".to_owned() } else { key.replace('_', "-") }
+    if key == "interfaces" {
+        "interface".to_owned()
+    } else {
+        key.replace('_', "-")
+    }
 }
 
 impl Settings {
@@ -157,7 +162,10 @@ impl Settings {
     ///
     /// Names the file or flag that is wrong, and what would be right.
     pub fn load(serve: Serve) -> Result<Self, SettingsError> {
-        let path = serve.config.clone().unwrap_or_else(|| DEFAULT_CONFIG.into());
+        let path = serve
+            .config
+            .clone()
+            .unwrap_or_else(|| DEFAULT_CONFIG.into());
         let file = match fs::read_to_string(&path) {
             Ok(text) => File::parse(&text, &path)?,
             Err(error) if serve.config.is_none() && error.kind() == io::ErrorKind::NotFound => {
@@ -168,21 +176,43 @@ impl Settings {
         Self::resolve(serve, file, &path)
     }
 
-    #[expect(clippy::too_many_lines, reason = "one line for each setting, in the order shown")]
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one line for each setting, in the order shown"
+    )]
     fn resolve(serve: Serve, file: File, path: &Path) -> Result<Self, SettingsError> {
-        let mut from = Origins { file: path.display().to_string(), list: Vec::new() };
-        let span = |value: &Duration| dtx_proto_types::units::format_duration(*value);
+        let mut from = Origins {
+            file: path.display().to_string(),
+            list: Vec::new(),
+        };
+        let span = |value: &Duration| HumanDuration(*value).to_string();
         let list = |values: &Vec<String>| values.join(", ");
         let paths = |values: &Vec<PathBuf>| {
-            values.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+            values
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect::<Vec<_>>()
+                .join(", ")
         };
         let given = |values: Vec<String>| (!values.is_empty()).then_some(values);
 
-        let name = from.pick("name", serve.name.map(Some), file.name.map(Some), || None, |name| {
-            name.clone().unwrap_or_else(|| "the short host name".to_owned())
-        });
-        let cluster =
-            from.pick("cluster", serve.cluster, file.cluster, || "default".into(), String::clone);
+        let name = from.pick(
+            "name",
+            serve.name.map(Some),
+            file.name.map(Some),
+            || None,
+            |name| {
+                name.clone()
+                    .unwrap_or_else(|| "the short host name".to_owned())
+            },
+        );
+        let cluster = from.pick(
+            "cluster",
+            serve.cluster,
+            file.cluster,
+            || "default".into(),
+            String::clone,
+        );
         let listen = from.pick(
             "listen",
             given(serve.listen),
@@ -204,9 +234,19 @@ impl Settings {
             || true,
             |on| if *on { "on".into() } else { "off".into() },
         );
-        let interfaces = from.pick("interfaces", given(serve.interface), file.interfaces, Vec::new, |names| {
-            if names.is_empty() { "all that are fit".into() } else { names.join(", ") }
-        });
+        let interfaces = from.pick(
+            "interfaces",
+            given(serve.interface),
+            file.interfaces,
+            Vec::new,
+            |names| {
+                if names.is_empty() {
+                    "all that are fit".into()
+                } else {
+                    names.join(", ")
+                }
+            },
+        );
         let state_dir = from.pick(
             "state_dir",
             serve.state_dir,
@@ -217,7 +257,8 @@ impl Settings {
         let operators = from.pick(
             "operators",
             (!serve.operators.is_empty()).then_some(serve.operators),
-            file.operators.map(|paths| paths.into_vec().into_iter().map(PathBuf::from).collect()),
+            file.operators
+                .map(|paths| paths.into_vec().into_iter().map(PathBuf::from).collect()),
             || vec!["/etc/dtx/operators".into()],
             paths,
         );
@@ -228,33 +269,60 @@ impl Settings {
             || ("/etc/dtx/policy.toml".into(), false),
             |(path, _)| path.display().to_string(),
         );
-        let slots = from.pick("slots", serve.slots, file.slots, default_slots, u32::to_string);
+        let slots = from.pick(
+            "slots",
+            serve.slots,
+            file.slots,
+            default_slots,
+            u32::to_string,
+        );
         let queue = from.pick("queue", None, file.queue, || 64, u32::to_string);
         let labels = from.pick("labels", None, Some(file.labels), BTreeMap::new, |labels| {
-            labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
+            labels
+                .iter()
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect::<Vec<_>>()
+                .join(", ")
         });
         let mut pick_span = |key, value: Option<super::file::Span>, default: Duration| {
             from.pick(key, None, value.map(|span| span.0), || default, span)
         };
         let max_grant = pick_span("max_grant", file.max_grant, limits::GRANT_LIFE_MAX);
-        let reattach_grace =
-            pick_span("reattach_grace", file.reattach_grace, Duration::from_secs(60));
+        let reattach_grace = pick_span(
+            "reattach_grace",
+            file.reattach_grace,
+            Duration::from_secs(60),
+        );
         let kill_grace = pick_span("kill_grace", file.kill_grace, Duration::from_secs(2));
         let stop_timeout = pick_span("stop_timeout", file.stop_timeout, Duration::from_secs(20));
         let keep = pick_span("keep", file.keep, Duration::from_secs(24 * 3600));
         let none = || "none".to_owned();
-        let max_output =
-            from.pick("max_output", None, file.max_output.map(|size| Some(size.0)), || None, |size| {
-                size.map_or_else(none, dtx_proto_types::units::format_size)
-            });
-        let max_timeout =
-            from.pick("max_timeout", None, file.max_timeout.map(|s| Some(s.0)), || None, |value| {
-                value.as_ref().map_or_else(none, span)
-            });
-        let audit_file = from.pick("audit.file", None, file.audit.file.map(Some), || None, |path| {
-            path.as_ref()
-                .map_or_else(|| "STATE/executor/audit.jsonl".into(), |path| path.display().to_string())
-        });
+        let max_output = from.pick(
+            "max_output",
+            None,
+            file.max_output.map(|size| Some(size.0)),
+            || None,
+            |size| size.map_or_else(none, |size| HumanSize(size).to_string()),
+        );
+        let max_timeout = from.pick(
+            "max_timeout",
+            None,
+            file.max_timeout.map(|s| Some(s.0)),
+            || None,
+            |value| value.as_ref().map_or_else(none, span),
+        );
+        let audit_file = from.pick(
+            "audit.file",
+            None,
+            file.audit.file.map(Some),
+            || None,
+            |path| {
+                path.as_ref().map_or_else(
+                    || "STATE/executor/audit.jsonl".into(),
+                    |path| path.display().to_string(),
+                )
+            },
+        );
         let process_limits: Vec<ProcessLimit> = file
             .limits
             .iter()
@@ -265,7 +333,13 @@ impl Settings {
             None,
             (!process_limits.is_empty()).then_some(process_limits),
             Vec::new,
-            |limits| limits.iter().map(ProcessLimit::to_string).collect::<Vec<_>>().join(", "),
+            |limits| {
+                limits
+                    .iter()
+                    .map(ProcessLimit::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            },
         );
         let log_format = from.pick(
             "log_format",
@@ -285,7 +359,10 @@ impl Settings {
             reason,
         };
         let name = name
-            .map(|name| name.parse().map_err(|error| wrong("name", name.clone(), format!("{error}"))))
+            .map(|name| {
+                name.parse()
+                    .map_err(|error| wrong("name", name.clone(), format!("{error}")))
+            })
             .transpose()?;
         check_word(&cluster).map_err(|reason| wrong("cluster", cluster.clone(), reason))?;
         for (key, value) in &labels {
@@ -302,10 +379,15 @@ impl Settings {
                 })
             })
             .collect::<Result<Vec<SocketAddr>, _>>()?;
-        let accept_from = Networks::parse(accept.iter().map(String::as_str))
-            .map_err(|error: InvalidNetwork| wrong("accept_from", list(&accept), error.to_string()))?;
+        let accept_from = Networks::parse(accept.iter().map(String::as_str)).map_err(
+            |error: InvalidNetwork| wrong("accept_from", list(&accept), error.to_string()),
+        )?;
         if slots == 0 {
-            return Err(wrong("slots", "0".into(), "an agent needs one slot at least".into()));
+            return Err(wrong(
+                "slots",
+                "0".into(),
+                "an agent needs one slot at least".into(),
+            ));
         }
         if !matches!(log_format.as_str(), "text" | "json") {
             return Err(wrong("log_format", log_format, "write text or json".into()));
@@ -341,17 +423,23 @@ impl Settings {
 /// Twice the cores, four at least.
 fn default_slots() -> u32 {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    u32::try_from(cores.saturating_mul(2)).unwrap_or(u32::MAX).max(4)
+    u32::try_from(cores.saturating_mul(2))
+        .unwrap_or(u32::MAX)
+        .max(4)
 }
 
 /// Names of clusters and labels are short words.
 fn check_word(word: &str) -> Result<(), String> {
     let fits = (1..=NAME_MAX).contains(&word.len())
-        && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        && word
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     if fits {
         Ok(())
     } else {
-        Err(format!("use 1 to {NAME_MAX} letters, digits, `.`, `_` and `-`"))
+        Err(format!(
+            "use 1 to {NAME_MAX} letters, digits, `.`, `_` and `-`"
+        ))
     }
 }
 
@@ -366,7 +454,10 @@ mod tests {
 
     #[test]
     fn the_command_line_wins_over_the_file_and_the_file_over_defaults() {
-        let serve = Serve { cluster: Some("flag".into()), ..Serve::default() };
+        let serve = Serve {
+            cluster: Some("flag".into()),
+            ..Serve::default()
+        };
         let settings = resolve("cluster = \"file\"\nqueue = 7", serve).unwrap();
         assert_eq!(settings.cluster, "flag");
         assert_eq!(settings.queue, 7);
@@ -392,7 +483,10 @@ mod tests {
             ("labels = { rack = \"r 1\" }", "labels"),
         ] {
             let error = resolve(text, Serve::default()).unwrap_err().to_string();
-            assert!(error.contains(says) && error.contains("agent.toml"), "{text}: {error}");
+            assert!(
+                error.contains(says) && error.contains("agent.toml"),
+                "{text}: {error}"
+            );
         }
     }
 }
