@@ -134,6 +134,14 @@ pub fn listening_ports(pid: Pid) -> Vec<String> {
     listening(pid).into_iter().map(|(port, _)| port).collect()
 }
 
+/// Whether its network has joined this IPv4 multicast group.
+#[must_use]
+pub fn has_joined(pid: Pid, group: std::net::Ipv4Addr) -> bool {
+    // The kernel prints the address as it lies in memory.
+    let printed = format!("{:08X}", u32::from_ne_bytes(group.octets()));
+    text(pid, "net/igmp").contains(&printed)
+}
+
 /// Whether it holds a socket that listens.
 #[must_use]
 pub fn holds_socket_to_listen(pid: Pid) -> bool {

@@ -38,6 +38,8 @@ pub fn hold() -> io::Result<ExitCode> {
         .spawn()?;
     say(&json!({ "pid": init.id() }))?;
     init.wait()?;
+    // A test that was killed cannot do it.
+    std::fs::remove_dir(&plan.scratch).ok();
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,6 +1,7 @@
 //! The agent of a host: two processes, and what can happen to them.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -13,6 +14,8 @@ use crate::wait::wait_for;
 
 /// The port of TCP sessions.
 const PORT: &str = "15943";
+/// The group of discovery.
+const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 159, 43);
 
 /// A running agent. Dropping it kills it.
 #[derive(Debug)]
@@ -102,15 +105,19 @@ impl Agent {
         self.host.read("/var/agent.log")
     }
 
-    /// Waits until it takes sessions.
+    /// Waits until it takes sessions and can be found.
     pub fn wait_until_listening(&self) {
         wait_for("the agent listens", Duration::from_secs(20), || {
-            let sockets = measure::listening_ports(self.executor());
-            sockets
-                .contains(&PORT.to_owned())
-                .then_some(())
-                .ok_or_else(|| format!("ports {sockets:?}, its log: {}", self.log()))
+            let ports = measure::listening_ports(self.executor());
+            let listens = ports.contains(&PORT.to_owned());
+            let found = !self.answers_discovery() || measure::has_joined(self.executor(), GROUP);
+            let seen = || format!("ports {ports:?}, group {found}, its log: {}", self.log());
+            (listens && found).then_some(()).ok_or_else(seen)
         });
+    }
+
+    fn answers_discovery(&self) -> bool {
+        !self.arguments.iter().any(|argument| argument == "off")
     }
 
     /// Whether it still runs.

@@ -11,6 +11,8 @@ pub struct Binaries {
     pub agent: PathBuf,
     /// The lab's own program.
     pub lab: PathBuf,
+    /// A program that uses the client library.
+    pub many_jobs: PathBuf,
 }
 
 impl Binaries {
@@ -24,16 +26,19 @@ impl Binaries {
     pub fn find() -> Self {
         let ours = directory();
         let lab = existing(ours.join("dtx-lab"));
+        let many_jobs = existing(ours.join("many-jobs"));
         match std::env::var_os("DTX_BIN_DIR").map(PathBuf::from) {
             Some(given) => Self {
                 dtx: existing(given.join("dtx")),
                 agent: existing(given.join("dtx-agent")),
                 lab,
+                many_jobs,
             },
             None => Self {
                 dtx: existing(ours.join("dtx-under-test")),
                 agent: existing(ours.join("dtx-agent-under-test")),
                 lab,
+                many_jobs,
             },
         }
     }
@@ -45,6 +50,7 @@ impl Binaries {
         Self {
             dtx: lab.clone(),
             agent: lab.clone(),
+            many_jobs: lab.clone(),
             lab,
         }
     }

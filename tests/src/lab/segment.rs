@@ -223,11 +223,14 @@ fn plan(options: &LabOptions, scratch: &TempDir) -> Plan {
     let binaries = &options.binaries;
     Plan {
         scratch: scratch.path().to_path_buf(),
-        binaries: vec![
-            (binaries.dtx.clone(), "/dtx/bin/dtx".to_owned()),
-            (binaries.agent.clone(), "/dtx/bin/dtx-agent".to_owned()),
-            (binaries.lab.clone(), "/dtx/bin/dtx-lab".to_owned()),
-        ],
+        binaries: [
+            (&binaries.dtx, "/dtx/bin/dtx"),
+            (&binaries.agent, "/dtx/bin/dtx-agent"),
+            (&binaries.lab, "/dtx/bin/dtx-lab"),
+            (&binaries.many_jobs, "/dtx/bin/many-jobs"),
+        ]
+        .map(|(from, to)| (from.clone(), to.to_owned()))
+        .to_vec(),
         hosts,
         snooping: options.snooping,
         user_namespace: options.user_namespace,
