@@ -1,0 +1,180 @@
+//! The streams of one session, and which of them have something to say.
+//!
+//! The executor link and the pumps put things on the desk and ring; the session's task picks up
+//! what it can send when the client takes it. Nobody ever waits for a session.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+
+use dtx_proto_types::message::{Attach, Reply};
+use tokio::sync::Notify;
+
+use super::job::SharedJob;
+
+/// One session's streams.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    inner: RefCell<Inner>,
+    /// Wakes the session.
+    pub(super) bell: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    streams: BTreeMap<u32, Stream>,
+    /// Streams with something to say.
+    touched: BTreeSet<u32>,
+    /// Answers about no stream that is open here.
+    aside: VecDeque<(u32, Reply)>,
+}
+
+/// What a stream of a session stands for.
+#[derive(Debug)]
+pub(super) enum Stream {
+    /// The executor was asked and has not answered yet.
+    Asked {
+        /// Where to go on, for a job of an earlier session.
+        attach: Option<Attach>,
+        /// What the client wants of the job, meanwhile.
+        wishes: Wishes,
+    },
+    /// There is no job behind it; this is the answer, until it is sent.
+    Answered(Option<Reply>),
+    /// A job.
+    Job(Rc<SharedJob>),
+}
+
+/// What a client said about a job that the executor has not numbered yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Wishes {
+    /// End it.
+    pub(super) cancel: bool,
+    /// Let it live without a client.
+    pub(super) keep: bool,
+}
+
+impl Desk {
+    /// Something about this stream is new.
+    pub(super) fn touch(&self, stream: u32) {
+        self.inner.borrow_mut().touched.insert(stream);
+        self.bell.notify_one();
+    }
+
+    /// The streams with something to say; they are no longer marked.
+    pub(super) fn take_touched(&self) -> BTreeSet<u32> {
+        std::mem::take(&mut self.inner.borrow_mut().touched)
+    }
+
+    /// Marks streams that had more to say than could be sent.
+    pub(super) fn put_back(&self, streams: impl IntoIterator<Item = u32>) {
+        self.inner.borrow_mut().touched.extend(streams);
+    }
+
+    /// Whether a client may open this stream.
+    pub(super) fn is_free(&self, stream: u32) -> bool {
+        !self.inner.borrow().streams.contains_key(&stream)
+    }
+
+    /// How many streams are open.
+    pub(super) fn len(&self) -> usize {
+        self.inner.borrow().streams.len()
+    }
+
+    /// Opens a stream; the executor is about to be asked.
+    pub(super) fn ask(&self, stream: u32, attach: Option<Attach>) {
+        let wishes = Wishes::default();
+        let asked = Stream::Asked { attach, wishes };
+        self.inner.borrow_mut().streams.insert(stream, asked);
+    }
+
+    /// The client wants something of a job that the executor has not answered for yet.
+    pub(super) fn wish(&self, stream: u32, how: impl FnOnce(&mut Wishes)) {
+        if let Some(Stream::Asked { wishes, .. }) = self.inner.borrow_mut().streams.get_mut(&stream)
+        {
+            how(wishes);
+        }
+    }
+
+    /// The executor answered with a job. `None` if nobody asked, or not any more.
+    pub(super) fn bind(
+        &self,
+        stream: u32,
+        job: &Rc<SharedJob>,
+    ) -> Option<(Option<Attach>, Wishes)> {
+        let mut inner = self.inner.borrow_mut();
+        let slot = inner.streams.get_mut(&stream)?;
+        let Stream::Asked { attach, wishes } = slot else {
+            return None;
+        };
+        let answer = (attach.take(), *wishes);
+        *slot = Stream::Job(Rc::clone(job));
+        Some(answer)
+    }
+
+    /// The executor answered that there is no job.
+    pub(super) fn answer(&self, stream: u32, reply: Reply) {
+        if let Some(slot @ Stream::Asked { .. }) = self.inner.borrow_mut().streams.get_mut(&stream)
+        {
+            *slot = Stream::Answered(Some(reply));
+        }
+        self.touch(stream);
+    }
+
+    /// Answers about a stream that is not opened.
+    pub(super) fn answer_aside(&self, stream: u32, reply: Reply) {
+        self.inner.borrow_mut().aside.push_back((stream, reply));
+    }
+
+    /// The next such answer.
+    pub(super) fn next_aside(&self) -> Option<(u32, Reply)> {
+        self.inner.borrow_mut().aside.pop_front()
+    }
+
+    /// How many such answers wait.
+    pub(super) fn aside_len(&self) -> usize {
+        self.inner.borrow().aside.len()
+    }
+
+    /// The job of a stream.
+    pub(super) fn job(&self, stream: u32) -> Option<Rc<SharedJob>> {
+        match self.inner.borrow().streams.get(&stream)? {
+            Stream::Job(job) => Some(Rc::clone(job)),
+            _ => None,
+        }
+    }
+
+    /// The answer of a stream without a job, once.
+    pub(super) fn take_answer(&self, stream: u32) -> Option<Reply> {
+        match self.inner.borrow_mut().streams.get_mut(&stream)? {
+            Stream::Answered(reply) => reply.take(),
+            _ => None,
+        }
+    }
+
+    /// Closes a stream.
+    pub(super) fn clear(&self, stream: u32) {
+        self.inner.borrow_mut().streams.remove(&stream);
+    }
+
+    /// Closes all streams. Returns the jobs among them.
+    pub(super) fn clear_all(&self) -> Vec<Rc<SharedJob>> {
+        let streams = std::mem::take(&mut self.inner.borrow_mut().streams);
+        let job = |stream| match stream {
+            Stream::Job(job) => Some(job),
+            _ => None,
+        };
+        streams.into_values().filter_map(job).collect()
+    }
+
+    /// Whether every client has been told all there will be.
+    pub(super) fn is_settled(&self) -> bool {
+        let inner = self.inner.borrow();
+        inner.aside.is_empty()
+            && inner.streams.values().all(|stream| match stream {
+                Stream::Asked { .. } => false,
+                Stream::Answered(reply) => reply.is_none(),
+                Stream::Job(job) => job.look(super::job::Job::is_settled),
+            })
+    }
+}

@@ -1,0 +1,120 @@
+//! What each request of an authenticated client does.
+
+use dtx_proto_types::frame::Frame;
+use dtx_proto_types::limits::STREAMS_MAX;
+use dtx_proto_types::message::{Attach, Refusal, RefusalCode, Reply, Request};
+
+use super::job::Job;
+use super::session::SessionEnd;
+use super::state::{OpenSession, State};
+use crate::ipc::{JobKey, SessionNumber, ToExecutor};
+
+/// Acts on one frame of a client.
+pub(super) fn act(state: &State, open: &OpenSession, frame: Frame) -> Result<(), SessionEnd> {
+    let stream = frame.stream;
+    let session = open.opened.session;
+    let desk = &open.desk;
+    match Request::from_frame(frame)? {
+        Request::Job(job) => {
+            if may_open(open, stream) {
+                desk.ask(stream, None);
+                state.link.send(&ToExecutor::Job {
+                    session,
+                    stream,
+                    job,
+                });
+            }
+        }
+        Request::Attach(attach) => {
+            if may_open(open, stream) {
+                desk.ask(stream, Some(attach));
+                let Attach { job, .. } = attach;
+                state.link.send(&ToExecutor::Attach {
+                    session,
+                    stream,
+                    job,
+                });
+            }
+        }
+        Request::Stdin(chunk) => {
+            if let Some(job) = desk.job(stream) {
+                job.change(|job| job.take_stdin(&chunk))?;
+            }
+        }
+        Request::StdinEnd(end) => {
+            if let Some(job) = desk.job(stream)
+                && job.change(|job| job.end_stdin(end))?
+            {
+                let key = job.look(Job::key);
+                state.link.send(&ToExecutor::StdinReady(key));
+            }
+        }
+        Request::Ack(ack) => {
+            if let Some(job) = desk.job(stream) {
+                job.edit(|job| job.acknowledge(ack))?;
+                job.changed.notify_one();
+            }
+        }
+        Request::Cancel => {
+            desk.wish(stream, |wishes| wishes.cancel = true);
+            about_job(state, open, stream, |session, key| ToExecutor::Cancel {
+                session,
+                key,
+            });
+        }
+        Request::Keep => {
+            desk.wish(stream, |wishes| wishes.keep = true);
+            about_job(state, open, stream, |session, key| ToExecutor::Keep {
+                session,
+                key,
+            });
+        }
+        Request::Release => {
+            about_job(state, open, stream, |session, key| ToExecutor::Release {
+                session,
+                key,
+            });
+            release(open, stream);
+        }
+        Request::Heartbeat | Request::Unknown(_) => {}
+    }
+    Ok(())
+}
+
+/// Whether the client may begin something on this stream; if not, it is told.
+fn may_open(open: &OpenSession, stream: u32) -> bool {
+    let text = if stream == 0 {
+        "stream 0 is the session itself: a job needs another".to_owned()
+    } else if !open.desk.is_free(stream) {
+        format!("stream {stream} is in use: release its job first")
+    } else if open.desk.len() >= STREAMS_MAX {
+        format!("{STREAMS_MAX} jobs are open on this session: release some first")
+    } else {
+        return true;
+    };
+    let code = RefusalCode::Invalid;
+    let refusal = Reply::Refusal(Refusal { code, text });
+    open.desk.answer_aside(stream, refusal);
+    false
+}
+
+/// Tells the executor what a client wants of a job.
+fn about_job(
+    state: &State,
+    open: &OpenSession,
+    stream: u32,
+    message: impl FnOnce(SessionNumber, JobKey) -> ToExecutor,
+) {
+    if let Some(job) = open.desk.job(stream) {
+        let key = job.look(Job::key);
+        state.link.send(&message(open.opened.session, key));
+    }
+}
+
+/// The stream may stand for another job from now on.
+fn release(open: &OpenSession, stream: u32) {
+    if let Some(job) = open.desk.job(stream) {
+        job.edit(|job| job.unseat_from(&open.desk));
+    }
+    open.desk.clear(stream);
+}

@@ -1,0 +1,197 @@
+//! Sessions: several jobs on one, rules broken, the end.
+
+use std::io::Write;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use dtx_proto_types::frame::Frame;
+use dtx_proto_types::message::{Ack, Phase, RefusalCode, Reply, Request};
+use tokio::time::timeout;
+
+use super::client::job;
+use super::rig::{Rig, run};
+use crate::front::process::FrontError;
+use crate::ipc::{SessionNumber, ToExecutor, ToFront};
+
+#[test]
+fn streams_that_cannot_be_opened_are_refused() {
+    run(async {
+        let mut rig = Rig::start().await;
+        let (mut client, _) = rig.session(1).await;
+        for stream in 1..=1024 {
+            client.send(stream, Request::Job(job())).await;
+            rig.executor.accept_next(stream.into()).await;
+            assert!(matches!(client.next().await, (on, Reply::State(_)) if on == stream));
+        }
+        for stream in [0, 7, 5000] {
+            client.send(stream, Request::Job(job())).await;
+            let (on, reply) = client.next().await;
+            let refused = matches!(&reply, Reply::Refusal(r) if r.code == RefusalCode::Invalid);
+            assert!(on == stream && refused, "{stream}: {reply:?}");
+        }
+        assert_eq!(rig.executor.try_next(), None);
+    });
+}
+
+#[test]
+fn broken_rules_end_the_session_and_nothing_else() {
+    run(async {
+        let mut rig = Rig::start().await;
+        let (mut bystander, _) = rig.session(1000).await;
+        let frame = |kind, body: &'static [u8]| Frame {
+            kind,
+            stream: 1,
+            body: Bytes::from_static(body),
+        };
+        let ack = Ack {
+            stdout: 1,
+            stderr: 0,
+        };
+        for (number, (what, wrong)) in (1..).zip([
+            ("a second hello", frame(1, b"\x80")),
+            ("an agent's kind", frame(70, b"\x80")),
+            ("no job", frame(2, b"\x80")),
+            ("not MessagePack", frame(2, b"\xc1")),
+            ("a cancel with a body", frame(7, b"x")),
+            ("a short chunk", frame(4, b"1234567")),
+            ("output never sent", Request::Ack(ack).to_frame(1)),
+        ]) {
+            let (mut client, _) = rig.session(number).await;
+            client.send(1, Request::Job(job())).await;
+            rig.executor.accept_next(number).await;
+            assert!(matches!(client.next().await, (1, Reply::State(_))));
+            client.send_frame(&wrong).await.unwrap();
+            assert!(matches!(client.frame().await, Ok(None) | Err(_)), "{what}");
+            let closed = ToExecutor::Closed(SessionNumber(number));
+            assert_eq!(rig.executor.next().await, closed, "{what}");
+        }
+        bystander.send(3, Request::Job(job())).await;
+        rig.executor.accept_next(500).await;
+        assert!(matches!(bystander.next().await, (3, Reply::State(_))));
+    });
+}
+
+#[test]
+fn unknown_kinds_are_skipped() {
+    run(async {
+        let mut rig = Rig::start().await;
+        let (mut client, _) = rig.session(1).await;
+        client.send(1, Request::Unknown(63)).await;
+        client.send(0, Request::Heartbeat).await;
+        client.send(9, Request::Release).await;
+        client.send(9, Request::Cancel).await;
+        client.send(1, Request::Job(job())).await;
+        rig.executor.accept_next(1).await;
+        assert!(matches!(client.next().await, (1, Reply::State(_))));
+    });
+}
+
+#[test]
+fn a_session_cut_at_any_byte_is_closed_and_its_job_kept() {
+    run(async {
+        let mut rig = Rig::start().await;
+        let mut bytes = BytesMut::new();
+        Request::Job(job()).to_frame(1).write_to(&mut bytes);
+        let whole = bytes.len();
+        Request::Cancel.to_frame(1).write_to(&mut bytes);
+        for end in 0..=bytes.len() {
+            let number = end as u64;
+            let (mut client, session) = rig.session(number).await;
+            client.send_bytes(&bytes[..end]).await.unwrap();
+            if end >= whole {
+                rig.executor.accept_next(number).await;
+            }
+            drop(client);
+            // A cancel may arrive in time or not, whole or not at all.
+            let closed = loop {
+                match rig.executor.next().await {
+                    ToExecutor::Cancel { .. } => assert_eq!(end, bytes.len()),
+                    message => break message,
+                }
+            };
+            assert_eq!(closed, ToExecutor::Closed(session), "{end}");
+        }
+    });
+}
+
+#[test]
+fn a_session_that_reads_nothing_holds_up_nobody() {
+    run(async {
+        let mut rig = Rig::start().await;
+        let (mut stuck, _) = rig.session(1).await;
+        // More jobs with output than the sockets between the two can hold.
+        let mut writers = Vec::new();
+        for stream in 1..=40 {
+            stuck.send(stream, Request::Job(job())).await;
+            rig.executor.accept_next(stream.into()).await;
+            let mut command = rig.executor.start(stream.into(), false, None);
+            let mut stdout = command.stdout.take().unwrap();
+            writers.push((
+                command,
+                std::thread::spawn(move || drop(stdout.write_all(&[0; 300_000]))),
+            ));
+        }
+        let (mut client, _) = rig.session(2).await;
+        client.send(1, Request::Job(job())).await;
+        rig.executor.accept_next(100).await;
+        let mut command = rig.executor.start(100, false, None);
+        command.exit();
+        rig.executor.end(100, 0);
+        let heard = timeout(Duration::from_secs(5), client.hear_out(1, (0, 0))).await;
+        assert!(heard.is_ok());
+        drop(stuck);
+        for key in 1..=40 {
+            rig.executor.send(&ToFront::Forget(crate::ipc::JobKey(key)));
+        }
+        for (command, writer) in writers {
+            drop(command);
+            writer.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_stop_sends_what_is_queued_first() {
+    run(async {
+        let mut rig = Rig::start().await;
+        let (mut client, _) = rig.session(1).await;
+        client.send(1, Request::Job(job())).await;
+        rig.executor.accept_next(1).await;
+        let mut command = rig.executor.start(1, false, None);
+        while !matches!(client.next().await, (1, Reply::State(s)) if s.phase == Phase::Running) {}
+        command.stdout.as_mut().unwrap().write_all(b"bye").unwrap();
+        command.exit();
+        rig.executor.end(1, 0);
+        rig.executor.send(&ToFront::Stop);
+        assert_eq!(client.hear_out(1, (0, 0)).await.stdout, b"bye");
+        assert!(client.frame().await.unwrap().is_none());
+        assert!(rig.front.await.unwrap().is_ok());
+    });
+}
+
+#[test]
+fn without_its_executor_the_front_ends_at_once() {
+    run(async {
+        let mut rig = Rig::start().await;
+        let (client, _) = rig.session(1).await;
+        drop(rig.executor);
+        let end = timeout(Duration::from_secs(2), rig.front).await;
+        let end = end.expect("it ends").unwrap();
+        assert!(matches!(end, Err(FrontError::Link(_))), "{end:?}");
+        drop(client);
+    });
+}
+
+#[test]
+fn a_draining_front_serves_on_and_admits_nobody() {
+    run(async {
+        let mut rig = Rig::start().await;
+        let (mut client, _) = rig.session(1).await;
+        rig.executor.send(&ToFront::Drain);
+        client.send(1, Request::Job(job())).await;
+        rig.executor.accept_next(1).await;
+        assert!(matches!(client.next().await, (1, Reply::State(_))));
+        let refused = super::client::Client::connect(rig.address, rig.node_key).await;
+        assert!(refused.is_err());
+    });
+}
