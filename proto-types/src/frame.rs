@@ -163,8 +163,14 @@ impl Frame {
         if body.len() < 8 || body.len() - 8 > limits::CHUNK_MAX {
             return Err(FrameError::Malformed(self.kind));
         }
+        let offset = body.get_u64();
+        let length = u64::try_from(body.len()).unwrap_or(u64::MAX);
+        // Whoever adds the two may rely on it that there is a sum.
+        if offset.checked_add(length).is_none() {
+            return Err(FrameError::Malformed(self.kind));
+        }
         Ok(Chunk {
-            offset: body.get_u64(),
+            offset,
             bytes: body,
         })
     }

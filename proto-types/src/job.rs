@@ -64,7 +64,7 @@ pub struct Seat(pub NodeName, pub u32);
 
 /// What a job does. Tags for task calls and files are reserved (`task`, `push`, `pull`, `sync`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Body {
     /// A line for a shell.
@@ -112,7 +112,7 @@ pub enum Control {
 
 /// What a command reads from its standard input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Stdin {
     /// Nothing: `/dev/null`.
     #[default]

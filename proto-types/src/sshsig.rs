@@ -42,7 +42,12 @@ impl OperatorSignature {
         if !reader.is_finished() {
             return Err(SignatureError::Malformed);
         }
-        Ok(Self(signature))
+        let signature = Self::check(signature)?;
+        // The parser is lenient about lengths too. One signature has one form: ours.
+        match signature.written() {
+            Ok(ours) if ours == blob => Ok(signature),
+            _ => Err(SignatureError::Malformed),
+        }
     }
 
     /// Parses the armoured form that `ssh-keygen -Y sign` writes.
@@ -52,8 +57,18 @@ impl OperatorSignature {
     /// [`SignatureError::Malformed`] for anything else.
     pub fn from_pem(pem: &str) -> Result<Self, SignatureError> {
         SshSig::from_pem(pem)
-            .map(Self)
             .map_err(|_| SignatureError::Malformed)
+            .and_then(Self::check)
+    }
+
+    /// Refuses what the parser lets through and no signature covers: an older version, and bytes
+    /// in the reserved field, which [`signed_data`] takes to be empty.
+    fn check(signature: SshSig) -> Result<Self, SignatureError> {
+        if signature.version() == SshSig::VERSION && signature.reserved().is_empty() {
+            Ok(Self(signature))
+        } else {
+            Err(SignatureError::Malformed)
+        }
     }
 
     /// Builds one from a raw Ed25519 signature over [`signed_data`].
@@ -76,12 +91,14 @@ impl OperatorSignature {
     /// Never: a signature that was built or parsed can be written.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
+        self.written().expect("a parsed signature can be written")
+    }
+
+    fn written(&self) -> Result<Vec<u8>, ssh_encoding::Error> {
         use ssh_encoding::Encode;
         let mut blob = Vec::new();
-        self.0
-            .encode(&mut blob)
-            .expect("a parsed signature can be written");
-        blob
+        self.0.encode(&mut blob)?;
+        Ok(blob)
     }
 
     /// The armoured form, which `ssh-keygen -Y verify` reads.
