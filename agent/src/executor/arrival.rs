@@ -11,7 +11,7 @@ use dtx_proto_types::message::{Ended, Refusal, RefusalCode};
 use dtx_proto_types::outcome::Ending;
 use dtx_proto_types::signed::{SignedJob, VerifiedJob};
 
-use super::executor::{Executor, refusal};
+use super::core::{Executor, refusal};
 use super::job::{Job, OutputState};
 use crate::exec::{PathCheck, Stop};
 use crate::ipc::{SessionNumber, ToFront};
@@ -164,7 +164,20 @@ impl Executor {
             .accept(who.fingerprint(), &authorized)
             .map_err(|error| disk(&error))?;
         if let Some((id, action)) = control {
-            self.control(session, stream, who, &authorized, id, action);
+            let ending = self.control(who, id, action);
+            self.note_ending(who, authorized.spec().job, &ending, 0);
+            let ended = Ended {
+                ending,
+                stdout: 0,
+                stderr: 0,
+                duration_us: 0,
+                notes: Vec::new(),
+            };
+            self.tell(&ToFront::AttachedEnded {
+                session,
+                stream,
+                ended,
+            });
             return Ok(());
         }
         let key = self.jobs.next_key();
@@ -202,16 +215,8 @@ impl Executor {
     }
 
     /// Does what a control job asks for. It takes no slot and waits for nothing.
-    fn control(
-        &mut self,
-        session: SessionNumber,
-        stream: u32,
-        who: &Session,
-        authorized: &AuthorizedJob,
-        id: JobId,
-        action: Control,
-    ) {
-        let ending = match (self.jobs.of_id(id).map(|job| job.key), action) {
+    fn control(&mut self, who: &Session, id: JobId, action: Control) -> Ending {
+        match (self.jobs.of_id(id).map(|job| job.key), action) {
             (Some(key), Control::Cancel) => {
                 self.end_job(key, Stop::Cancelled(format!("by {}", who.label())));
                 Ending::Exited(0)
@@ -220,19 +225,6 @@ impl Executor {
                 let reason = format!("no job {id} runs or waits here");
                 Ending::SetupFailed { code: None, reason }
             }
-        };
-        self.note_ending(who, authorized.spec().job, &ending, 0);
-        let ended = Ended {
-            ending,
-            stdout: 0,
-            stderr: 0,
-            duration_us: 0,
-            notes: Vec::new(),
-        };
-        self.tell(&ToFront::AttachedEnded {
-            session,
-            stream,
-            ended,
-        });
+        }
     }
 }

@@ -10,7 +10,7 @@ use dtx_proto_types::message::{Ended, RefusalCode};
 use dtx_proto_types::outcome::Ending;
 use dtx_proto_types::units::HumanDuration;
 
-use super::executor::{Executor, load_percent, refusal};
+use super::core::{Executor, load_percent, refusal};
 use super::job::{Job, Phase};
 use crate::exec::Stop;
 use crate::ipc::{Connection, JobKey, Opened, SessionNumber, ToFront};

@@ -8,7 +8,7 @@ use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 
-use super::executor::Executor;
+use super::core::Executor;
 use super::job::Phase;
 use super::timers::Nearest;
 use crate::exec::Stop;

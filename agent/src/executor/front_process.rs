@@ -4,6 +4,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -47,6 +48,7 @@ impl FrontProcess {
         let (ours, theirs) = UnixStream::pair()?;
         let channel = Channel::new(ours)?;
         let child = Command::new("/proc/self/exe")
+            .arg0("dtx-agent")
             .arg(crate::FRONT_COMMAND)
             .env_clear()
             .current_dir("/")

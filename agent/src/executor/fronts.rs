@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use dtx_proto_types::message::RefusalCode;
 
-use super::executor::{Executor, refusal};
+use super::core::{Executor, refusal};
 use super::job::Phase;
 use crate::ipc::{ChannelError, JobKey, ToFront};
 

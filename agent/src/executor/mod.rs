@@ -16,8 +16,8 @@
 
 mod arrival;
 mod clients;
+mod core;
 mod event_loop;
-mod executor;
 mod front_process;
 mod fronts;
 mod job;

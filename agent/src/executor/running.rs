@@ -9,7 +9,7 @@ use dtx_proto_types::message::RefusalCode;
 use dtx_proto_types::outcome::Ending;
 
 use super::clients::describe;
-use super::executor::{Executor, refusal};
+use super::core::{Executor, refusal};
 use super::job::{Job, Phase};
 use crate::exec::{self, LaunchPlan, LaunchStdin, Progress, Stop};
 use crate::ipc::{JobKey, ToFront};

@@ -4,11 +4,12 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 
+use dtx_proto_types::node::NodeName;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::executor::Executor;
+use super::core::Executor;
 use super::front_process::FrontProcess;
 use super::job::JobTable;
 use super::sessions::Sessions;
@@ -90,25 +91,7 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
     prepare_script_dir(&state.scripts()).map_err(system("prepare the directory for scripts"))?;
     let (listeners, listen) = open_listeners(&settings.listen)?;
 
-    let user = nix::unistd::User::from_uid(nix::unistd::geteuid());
-    let agent_user = user
-        .ok()
-        .flatten()
-        .map_or_else(String::new, |user| user.name);
-    let trust = Trust::new(
-        TrustConfig {
-            operators: settings.operators.clone(),
-            policy: settings.policy.0.clone(),
-            explicit_policy: settings.policy.1,
-            node: node.clone(),
-            cluster: settings.cluster.clone(),
-            labels: settings.labels.clone(),
-            agent_user,
-            agent_is_root: nix::unistd::geteuid().is_root(),
-            max_grant: settings.max_grant,
-        },
-        Box::new(SystemClock),
-    );
+    let trust = trust(&settings, node.clone());
     let setup = setup(&settings, node, listen, &key, boot_id, &journal);
     let exec = ExecSettings {
         kill_grace: settings.kill_grace,
@@ -142,6 +125,27 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
     Ok(())
 }
 
+/// Whom this agent trusts, and who it is itself.
+fn trust(settings: &Settings, node: NodeName) -> Trust {
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid());
+    let agent_user = user
+        .ok()
+        .flatten()
+        .map_or_else(String::new, |user| user.name);
+    let config = TrustConfig {
+        operators: settings.operators.clone(),
+        policy: settings.policy.0.clone(),
+        explicit_policy: settings.policy.1,
+        node,
+        cluster: settings.cluster.clone(),
+        labels: settings.labels.clone(),
+        agent_user,
+        agent_is_root: nix::unistd::geteuid().is_root(),
+        max_grant: settings.max_grant,
+    };
+    Trust::new(config, Box::new(SystemClock))
+}
+
 /// Says what an earlier agent left behind, and ends what still runs of it.
 fn report_recovered(recovered: &Recovered) {
     if let Some(path) = &recovered.damaged {
@@ -157,7 +161,7 @@ fn report_recovered(recovered: &Recovered) {
 
 fn setup(
     settings: &Settings,
-    node: dtx_proto_types::node::NodeName,
+    node: NodeName,
     listen: Vec<SocketAddr>,
     key: &NodeKey,
     boot_id: String,

@@ -6,7 +6,7 @@ use std::time::Instant;
 use dtx_proto_types::job::Stdin;
 use dtx_proto_types::message::{Refusal, RefusalCode};
 
-use super::executor::{Executor, refusal};
+use super::core::{Executor, refusal};
 use super::job::{Job, Phase};
 use super::stdin_file;
 use crate::ipc::{JobKey, SessionNumber, ToFront};
