@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use dtx_proto_types::frame::{Frame, FrameDecoder, kind};
 use dtx_proto_types::key::Ed25519Key;
 use dtx_proto_types::limits::STREAM_WINDOW;
-use dtx_proto_types::message::{Ack, Attach, Chunk, Request, ServerHello};
+use dtx_proto_types::message::{Ack, Attach, Request, ServerHello};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -18,7 +18,6 @@ use tokio::time::timeout;
 use super::error::SessionEnd;
 use super::inbox::{Inbox, JobEvent};
 use super::link::{CLOSE_DEADLINE, Command, Feeder, Link};
-use crate::fanout::event::Stream;
 
 /// Commands that may wait for a session's task.
 const COMMANDS_MAX: usize = 16;
@@ -132,9 +131,6 @@ impl Session {
             inbox,
             commands: self.commands.clone(),
             stdin: self.stdin.clone(),
-            consumed: received,
-            acknowledged: received,
-            over: false,
         }
     }
 
@@ -156,7 +152,7 @@ impl Session {
 
 /// A signed job in the form in which it is sent, shared by the nodes of its batch.
 #[derive(Debug, Clone)]
-pub struct EncodedJob(Bytes);
+pub struct EncodedJob(pub(crate) Bytes);
 
 impl EncodedJob {
     /// Encodes a job.
@@ -173,24 +169,20 @@ pub struct JobStream {
     inbox: Arc<Inbox>,
     commands: mpsc::Sender<Command>,
     stdin: mpsc::Sender<Frame>,
-    consumed: Ack,
-    acknowledged: Ack,
-    over: bool,
 }
 
 impl JobStream {
     /// The next event. Asking for it says that the output given before is taken care of: it is
     /// acknowledged, and the agent may forget it. Nothing is lost if the future is dropped.
-    pub async fn next(&mut self) -> JobEvent {
-        if self.unacknowledged() >= ACK_AT {
+    pub async fn next(&self) -> JobEvent {
+        if self.inbox.unacknowledged() >= ACK_AT {
             self.acknowledge().await;
         }
         loop {
             if let Some(event) = self.inbox.take() {
-                self.note(&event);
                 return event;
             }
-            if self.unacknowledged() == 0 {
+            if self.inbox.unacknowledged() == 0 {
                 self.inbox.wait().await;
             } else if timeout(ACK_AFTER, self.inbox.wait()).await.is_err() {
                 self.acknowledge().await;
@@ -198,33 +190,15 @@ impl JobStream {
         }
     }
 
-    fn note(&mut self, event: &JobEvent) {
-        match event {
-            JobEvent::Output(Stream::Stdout, bytes) => self.consumed.stdout += bytes.len() as u64,
-            JobEvent::Output(Stream::Stderr, bytes) => self.consumed.stderr += bytes.len() as u64,
-            JobEvent::Ended(_) | JobEvent::Refused(_) | JobEvent::Broken(_) => self.over = true,
-            JobEvent::State(_) | JobEvent::StdinAck(_) => {}
+    async fn acknowledge(&self) {
+        // Room for the agent's next bytes must be there before it learns that it may send them,
+        // and a message that is not sent after all is made up for by the next one.
+        if let Ok(permit) = self.commands.reserve().await {
+            let ack = Request::Ack(self.inbox.acknowledge());
+            permit.send(Command::Send(ack.to_frame(self.stream)));
+        } else {
+            self.inbox.acknowledge();
         }
-    }
-
-    const fn unacknowledged(&self) -> u64 {
-        let stdout = self.consumed.stdout - self.acknowledged.stdout;
-        let stderr = self.consumed.stderr - self.acknowledged.stderr;
-        if stdout > stderr { stdout } else { stderr }
-    }
-
-    async fn acknowledge(&mut self) {
-        let ack = self.consumed;
-        // Room for the agent's next bytes must be there before it learns that it may send them.
-        self.inbox.acknowledged(ack);
-        self.send(Request::Ack(ack)).await;
-        self.acknowledged = ack;
-    }
-
-    /// Offsets up to which output has been given to the consumer.
-    #[must_use]
-    pub const fn consumed(&self) -> Ack {
-        self.consumed
     }
 
     /// Sends a control message about this job. A session that has ended says so by
@@ -236,17 +210,16 @@ impl JobStream {
             .await;
     }
 
-    /// Sends a run of standard input; the caller keeps within the window. Waits while the
-    /// session has other input to write.
-    pub async fn send_stdin(&self, chunk: Chunk) {
-        let frame = Request::Stdin(chunk).to_frame(self.stream);
-        let _ended = self.stdin.send(frame).await;
+    /// Sends a run of standard input, or its end, which must not overtake it; the caller keeps
+    /// within the window. Waits while the session has other input to write.
+    pub async fn send_stdin(&self, request: Request) {
+        let _ended = self.stdin.send(request.to_frame(self.stream)).await;
     }
 }
 
 impl Drop for JobStream {
     fn drop(&mut self) {
-        if !self.over {
+        if !self.inbox.is_over() {
             let _full_or_ended = self.commands.try_send(Command::Abandon(self.stream));
         }
     }

@@ -57,6 +57,8 @@ struct State {
     end: Option<JobEvent>,
     /// Offset of the next byte of each stream to arrive.
     received: Ack,
+    /// Offset of the next byte of each stream to be given to the consumer.
+    consumed: Ack,
     /// Offset up to which the agent has been told that it may forget.
     acknowledged: Ack,
 }
@@ -67,6 +69,7 @@ impl Inbox {
         Self {
             state: Mutex::new(State {
                 received,
+                consumed: received,
                 acknowledged: received,
                 ..State::default()
             }),
@@ -112,6 +115,10 @@ impl Inbox {
             return Some(JobEvent::StdinAck(ack));
         }
         if let Some((stream, bytes)) = state.segments.pop_front() {
+            match stream {
+                Stream::Stdout => state.consumed.stdout += bytes.len() as u64,
+                Stream::Stderr => state.consumed.stderr += bytes.len() as u64,
+            }
             return Some(JobEvent::Output(stream, bytes.into_bytes()));
         }
         state.end.clone()
@@ -127,9 +134,24 @@ impl Inbox {
         self.lock().received
     }
 
-    /// Notes that the agent is told that output up to `ack` has arrived.
-    pub(super) fn acknowledged(&self, ack: Ack) {
-        self.lock().acknowledged = ack;
+    /// Bytes that the consumer has had and the agent still keeps, of the worse stream.
+    pub(super) fn unacknowledged(&self) -> u64 {
+        let state = self.lock();
+        let stdout = state.consumed.stdout - state.acknowledged.stdout;
+        let stderr = state.consumed.stderr - state.acknowledged.stderr;
+        stdout.max(stderr)
+    }
+
+    /// What the agent is to be told now.
+    pub(super) fn acknowledge(&self) -> Ack {
+        let mut state = self.lock();
+        state.acknowledged = state.consumed;
+        state.acknowledged
+    }
+
+    /// Whether nothing more will arrive.
+    pub(super) fn is_over(&self) -> bool {
+        self.lock().end.is_some()
     }
 }
 
