@@ -268,7 +268,7 @@ fn every_node_in_its_list() {
         let inventory = merge(pins, cached, answers);
         assert_eq!(
             place(&inventory),
-            (list, addresses, warnings),
+            (*list, addresses, *warnings),
             "{what}: {inventory:#?}"
         );
     }
