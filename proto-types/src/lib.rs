@@ -8,6 +8,8 @@
 //! 3. The session key signs a [`job::JobSpec`] for a batch of nodes: a [`signed::SignedJob`].
 //! 4. [`frame::Frame`]s carry [`message::Request`]s to an agent and [`message::Reply`]s back.
 //! 5. Each node's part ends in exactly one [`outcome::Outcome`].
+//!
+//! [`units`] reads and writes the durations and sizes in settings and messages.
 
 pub mod discovery;
 pub mod frame;

@@ -1,4 +1,4 @@
-//! Every maximum on the wire, each with its reason. What exceeds one is refused before memory is
+//! Every maximum on the wire and in a node set, each with its reason. What exceeds one is refused before memory is
 //! set aside for it.
 
 use std::time::Duration;
