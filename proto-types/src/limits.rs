@@ -1,5 +1,5 @@
-//! Every maximum on the wire and in a node set, each with its reason. What exceeds one is refused before memory is
-//! set aside for it.
+//! Every maximum on the wire and in a node set, each with its reason. What exceeds one is refused
+//! before memory is set aside for it.
 
 use std::time::Duration;
 
