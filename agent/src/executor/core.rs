@@ -8,6 +8,7 @@ use dtx_proto_types::message::{Refusal, RefusalCode};
 use super::arrival::Probing;
 use super::front_process::FrontProcess;
 use super::job::JobTable;
+use super::notify::Notify;
 use super::sessions::Sessions;
 use crate::audit::Audit;
 use crate::exec::ExecSettings;
@@ -31,6 +32,7 @@ pub(super) struct Executor {
     pub(super) jobs: JobTable,
     /// Jobs whose paths are being looked at before policy can say yes.
     pub(super) probing: Vec<Probing>,
+    pub(super) notify: Notify,
     /// When to reap children that nobody waits for.
     pub(super) reap_at: Option<Instant>,
     /// Once the agent is asked to stop: when it stops waiting for its jobs.

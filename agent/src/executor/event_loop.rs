@@ -38,6 +38,7 @@ impl Executor {
             self.check_orphans(now);
             self.check_draining(now);
             self.check_strays(now);
+            self.notify.beat(now);
         }
         self.tell(&ToFront::Stop);
         self.front.stop(FAREWELL);
@@ -86,6 +87,7 @@ impl Executor {
         nearest.add_some(self.draining_until);
         nearest.add_some(self.leaving_at);
         nearest.add_some(self.reap_at);
+        nearest.add_some(self.notify.deadline());
         for probing in &self.probing {
             nearest.add(probing.check.deadline());
         }
@@ -139,6 +141,7 @@ impl Executor {
         }
         let running = self.jobs.running();
         log::info!("stopping; {running} jobs run");
+        self.notify.stopping();
         self.draining_until = Some(Instant::now() + self.settings.stop_timeout);
         self.tell(&ToFront::Drain);
         self.refuse_waiting();

@@ -97,6 +97,7 @@ impl Executor {
     }
 
     pub(super) fn on_ready(&self) {
+        self.notify.ready();
         let addresses: Vec<String> = self
             .setup
             .listen

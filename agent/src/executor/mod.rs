@@ -21,6 +21,7 @@ mod event_loop;
 mod front_process;
 mod fronts;
 mod job;
+mod notify;
 mod running;
 mod sessions;
 mod start;

@@ -12,6 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::core::Executor;
 use super::front_process::FrontProcess;
 use super::job::JobTable;
+use super::notify::Notify;
 use super::sessions::Sessions;
 use crate::audit::{Audit, AuditError};
 use crate::exec::{ExecSettings, leftovers, prepare_script_dir};
@@ -109,6 +110,7 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
         sessions: Sessions::default(),
         jobs: JobTable::default(),
         probing: Vec::new(),
+        notify: Notify::new(),
         reap_at: None,
         draining_until: None,
         leaving_at: None,
