@@ -1,6 +1,6 @@
 //! A job arrives: verify, seen?, policy, audit, journal. Only then does it have a number.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dtx_policy::PathAnswers;
 use dtx_proto_types::id::JobId;
@@ -10,6 +10,7 @@ use dtx_proto_types::limits;
 use dtx_proto_types::message::{Ended, Refusal, RefusalCode};
 use dtx_proto_types::outcome::Ending;
 use dtx_proto_types::signed::{SignedJob, VerifiedJob};
+use dtx_proto_types::units::HumanDuration;
 
 use super::core::{Executor, refusal};
 use super::job::{Job, OutputState};
@@ -153,6 +154,7 @@ impl Executor {
         };
         if control.is_none() {
             self.check_room()?;
+            self.check_timeout(authorized.timeout())?;
         }
         let disk = |error: &dyn std::fmt::Display| {
             refusal(RefusalCode::Disk, format!("{error}; nothing was started"))
@@ -194,11 +196,24 @@ impl Executor {
             output: OutputState::default(),
             pipes: None,
             streamed_stdin: false,
-            output_bytes: authorized.output_bytes(),
+            output_bytes: least(authorized.output_bytes(), self.settings.max_output),
             phase: super::waiting::first_phase(authorized, start_by)?,
         };
         self.accept(session, stream, job);
         Ok(())
+    }
+
+    /// A timeout above the node's own ceiling is said so, not cut silently.
+    fn check_timeout(&self, asked: Option<Duration>) -> Result<(), Refusal> {
+        match (asked, self.settings.max_timeout) {
+            (Some(asked), Some(most)) if asked > most => {
+                let (asked, most) = (HumanDuration(asked), HumanDuration(most));
+                let text =
+                    format!("a timeout of {asked} is more than this node's max_timeout of {most}");
+                Err(refusal(RefusalCode::Denied, text))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_room(&self) -> Result<(), Refusal> {
@@ -227,4 +242,9 @@ impl Executor {
             }
         }
     }
+}
+
+/// The smaller of two bounds, of which each may be absent.
+fn least(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    a.into_iter().chain(b).min()
 }

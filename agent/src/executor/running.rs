@@ -38,7 +38,11 @@ impl Executor {
             (_, None) => LaunchStdin::Null,
         };
         job.streamed_stdin = matches!(stdin, LaunchStdin::Pipe);
-        let timeout_at = authorized.timeout().map(|timeout| Instant::now() + timeout);
+        let most = self.settings.max_timeout;
+        let timeout_at = authorized
+            .timeout()
+            .or(most)
+            .map(|timeout| Instant::now() + timeout);
         match exec::start(LaunchPlan::new(&authorized, &self.exec, stdin)) {
             Ok((running, pipes)) => {
                 job.pipes = Some(pipes);

@@ -277,13 +277,19 @@ impl Settings {
             u32::to_string,
         );
         let queue = from.pick("queue", None, file.queue, || 64, u32::to_string);
-        let labels = from.pick("labels", None, Some(file.labels), BTreeMap::new, |labels| {
-            labels
-                .iter()
-                .map(|(key, value)| format!("{key}={value}"))
-                .collect::<Vec<_>>()
-                .join(", ")
-        });
+        let labels = from.pick(
+            "labels",
+            None,
+            (!file.labels.is_empty()).then_some(file.labels),
+            BTreeMap::new,
+            |labels| {
+                labels
+                    .iter()
+                    .map(|(key, value)| format!("{key}={value}"))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            },
+        );
         let mut pick_span = |key, value: Option<super::file::Span>, default: Duration| {
             from.pick(key, None, value.map(|span| span.0), || default, span)
         };
