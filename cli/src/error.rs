@@ -18,6 +18,7 @@ pub struct Failure {
     kind: Kind,
     error: Box<dyn Error + Send + Sync>,
     caret: Option<Caret>,
+    excerpt: Vec<String>,
     hints: Vec<String>,
 }
 
@@ -67,6 +68,7 @@ impl Failure {
             kind,
             error: error.into(),
             caret: None,
+            excerpt: Vec::new(),
             hints: Vec::new(),
         }
     }
@@ -100,6 +102,21 @@ impl Failure {
             hints,
             ..Self::new(Kind::Target, error)
         }
+    }
+
+    /// Shows lines of a file with the place that is wrong, all but the first of `text`, which
+    /// repeats the message.
+    #[must_use]
+    pub fn excerpt(mut self, text: &str) -> Self {
+        self.excerpt = text.lines().skip(1).map(str::to_owned).collect();
+        self
+    }
+
+    /// Says where the text stands that is wrong.
+    #[must_use]
+    pub fn at(mut self, place: &str) -> Self {
+        self.error = format!("{place}: {}", self.error).into();
+        self
     }
 
     /// What an I/O error of an output means: nobody reading is no news, all else is.
@@ -149,6 +166,9 @@ impl fmt::Display for Rendered<'_> {
         if let Some(caret) = &failure.caret {
             write_caret(f, caret, *color)?;
         }
+        for line in &failure.excerpt {
+            writeln!(f, "  {}", one_line_keeping_blanks(line))?;
+        }
         let mut source = failure.error.source();
         while let Some(cause) = source {
             let word = Tone::Faint.paint("caused by", *color);
@@ -190,7 +210,11 @@ fn write_caret(f: &mut fmt::Formatter<'_>, caret: &Caret, color: bool) -> fmt::R
 /// Control characters would move the caret away from its place.
 fn one_line_keeping_blanks(part: &str) -> String {
     part.chars()
-        .map(|character| if character.is_control() { '?' } else { character })
+        .map(|character| match character {
+            '\t' => ' ',
+            control if control.is_control() => '?',
+            plain => plain,
+        })
         .collect()
 }
 

@@ -4,16 +4,15 @@
 //! which asks the client library and hands its events to reporters ([`report`]). What goes wrong
 //! before is a [`error::Failure`]; what a run comes to is an [`exit_code`].
 
+mod app;
 pub mod args;
+pub mod command;
 pub mod error;
 pub mod exit_code;
 pub mod report;
+pub mod settings;
 mod style;
 mod suggest;
 pub mod terminal;
 
-/// Runs the command of this process's arguments.
-#[must_use]
-pub fn main_impl() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
-}
+pub use app::main_impl;

@@ -17,7 +17,12 @@ Examples:
   dtx enroll -w n[01-16] -l admin --sudo")]
 pub struct EnrollArgs {
     /// These nodes, as ssh reaches them
-    #[arg(short = 'w', long, value_name = "SELECTOR", required_unless_present = "hostfile")]
+    #[arg(
+        short = 'w',
+        long,
+        value_name = "SELECTOR",
+        required_unless_present = "hostfile"
+    )]
     pub nodes: Vec<String>,
     /// But not these
     #[arg(short = 'x', long, value_name = "SELECTOR")]

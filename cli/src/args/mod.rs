@@ -25,3 +25,6 @@ pub use root::{Arguments, Command};
 pub use run::{JobArgs, OutputArgs, PaceArgs, RunArgs};
 pub use targets::{ConfirmArgs, TargetArgs};
 pub use values::{ByteLimit, Variable};
+
+#[cfg(test)]
+mod tests;

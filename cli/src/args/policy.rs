@@ -46,6 +46,9 @@ pub struct ExplainArgs {
     /// A label of the node
     #[arg(long, value_name = "KEY=VALUE")]
     pub node_label: Vec<Variable>,
+    /// The user that the agent there runs as
+    #[arg(long, value_name = "NAME", default_value = "root")]
+    pub agent_user: String,
     /// The user to run as [default: your own name]
     #[arg(short = 'l', long, value_name = "NAME")]
     pub user: Option<String>,

@@ -112,10 +112,10 @@ pub struct OutputArgs {
     #[arg(short = 'o', long, value_name = "FORMAT")]
     pub output: Option<Format>,
     /// Show equal results once (-o fold)
-    #[arg(short = 'b', conflicts_with = "output")]
+    #[arg(short = 'b')]
     pub fold: bool,
     /// Show equal results once, standard error included
-    #[arg(short = 'B', conflicts_with = "output")]
+    #[arg(short = 'B')]
     pub fold_stderr: bool,
     /// In the order of the nodes' names
     #[arg(short = 'L')]
@@ -124,7 +124,7 @@ pub struct OutputArgs {
     #[arg(short = 'N')]
     pub no_label: bool,
     /// Show only what differs from the largest group
-    #[arg(long, conflicts_with = "output")]
+    #[arg(long)]
     pub diff: bool,
     /// Write each node's standard output to a file here
     #[arg(long, value_name = "DIR")]

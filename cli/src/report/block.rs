@@ -64,11 +64,7 @@ impl Block {
 }
 
 /// Writes a block under its header.
-pub(super) fn write_block(
-    to: &mut impl Write,
-    block: &Block,
-    surface: Surface,
-) -> io::Result<()> {
+pub(super) fn write_block(to: &mut impl Write, block: &Block, surface: Surface) -> io::Result<()> {
     let rule = Tone::Faint.paint(RULE, surface.color);
     let title = Tone::Node.paint(block.title(), surface.color);
     writeln!(to, "{rule}")?;

@@ -154,7 +154,12 @@ impl<W: Write> Fold<W> {
         };
         for (at, block) in blocks.iter().enumerate() {
             if at != reference {
-                write_diff(&mut self.to, &blocks[reference], block, self.options.surface)?;
+                write_diff(
+                    &mut self.to,
+                    &blocks[reference],
+                    block,
+                    self.options.surface,
+                )?;
             }
         }
         Ok(())

@@ -157,7 +157,9 @@ impl Reporters {
     /// When nobody reads standard output any more.
     pub fn tick(&mut self) -> io::Result<()> {
         self.flush()?;
-        self.list.iter_mut().try_for_each(|reporter| reporter.tick())
+        self.list
+            .iter_mut()
+            .try_for_each(|reporter| reporter.tick())
     }
 
     /// Hands over what was written.
@@ -216,11 +218,7 @@ fn push_format(
             };
             list.push(Box::new(Fold::new(options, out())));
         }
-        Format::Table => list.push(Box::new(Table::new(
-            out(),
-            terminal.stdout,
-            terminal.width,
-        ))),
+        Format::Table => list.push(Box::new(Table::new(out(), terminal.stdout, terminal.width))),
         Format::Json => list.push(Box::new(Json::new(out(), plan.limit))),
         Format::JsonLines => list.push(Box::new(JsonLines::new(out()))),
         Format::None => {}

@@ -73,10 +73,7 @@ impl<R: Reporter> Sorted<R> {
             if held.dropped > 0
                 && let Some(last) = held.events.last()
             {
-                let text = format!(
-                    "{node}: {} not kept (--max-output)",
-                    amount(held.dropped)
-                );
+                let text = format!("{node}: {} not kept (--max-output)", amount(held.dropped));
                 self.inner.on_event(&RunEvent {
                     what: What::Warning(text),
                     ..last.clone()

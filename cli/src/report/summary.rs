@@ -69,7 +69,11 @@ impl<W: Write> Summary<W> {
         if self.verbosity < Verbosity::Verbose {
             return Ok(());
         }
-        writeln!(self.to, "{}", Tone::Faint.paint(format!("{node} {text}"), self.color))
+        writeln!(
+            self.to,
+            "{}",
+            Tone::Faint.paint(format!("{node} {text}"), self.color)
+        )
     }
 }
 
@@ -98,9 +102,9 @@ impl<W: Write> Reporter for Summary<W> {
                 delay,
                 ..
             } => {
-                let reason = reason.as_deref().map_or_else(String::new, |reason| {
-                    format!(" ({})", one_line(reason))
-                });
+                let reason = reason
+                    .as_deref()
+                    .map_or_else(String::new, |reason| format!(" ({})", one_line(reason)));
                 let delay = span(*delay);
                 self.say(node, &format!("{outcome}{reason}, tried again in {delay}"))
             }

@@ -47,13 +47,16 @@ impl<W: Write> Table<W> {
             .map(|capture| visible(&capture.first_line(FIRST_LINE_MAX)))
             .find(|line| !line.trim().is_empty())
             .filter(|_| result.reason.is_none());
-        let line = line.unwrap_or_else(|| match result.exit_code {
-            // The code has a column of its own.
-            Some(_) => result.reason.as_deref().map(super::one_line),
-            None => Some(ending(result)),
-        }
-        .unwrap_or_default());
-        self.rows.insert(result.node.clone(), (result.clone(), line));
+        let line = line.unwrap_or_else(|| {
+            match result.exit_code {
+                // The code has a column of its own.
+                Some(_) => result.reason.as_deref().map(super::one_line),
+                None => Some(ending(result)),
+            }
+            .unwrap_or_default()
+        });
+        self.rows
+            .insert(result.node.clone(), (result.clone(), line));
     }
 
     fn write(&mut self) -> io::Result<()> {
@@ -64,7 +67,9 @@ impl<W: Write> Table<W> {
             vec![
                 result.node.to_string(),
                 result.outcome.to_string(),
-                result.exit_code.map_or_else(String::new, |code| code.to_string()),
+                result
+                    .exit_code
+                    .map_or_else(String::new, |code| code.to_string()),
                 span(result.duration).to_string(),
                 line.clone(),
             ]
@@ -173,7 +178,8 @@ pub fn grid(
     for (at, column) in columns.iter().enumerate() {
         if let Some(laid) = table.column_mut(at) {
             laid.set_cell_alignment(column.alignment);
-            laid.set_padding((0, 2));
+            // Two blanks between columns, none at the end.
+            laid.set_padding((0, if at + 1 < columns.len() { 2 } else { 0 }));
         }
     }
     table

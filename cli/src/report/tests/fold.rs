@@ -190,16 +190,20 @@ fn a_table_of_80_columns() {
             .exit("n9", 0)
             .out("n10", long.as_bytes())
             .exit("n10", 3)
-            .end("gpu-rack3-042", Outcome::Unreachable, "no answer within 5 s")
+            .end(
+                "gpu-rack3-042",
+                Outcome::Unreachable,
+                "no answer within 5 s",
+            )
     };
     let table = shown(&plan(Format::Table), &person(false), run());
     assert_eq!(
         table,
         "\
-node           outcome      code  time   first line
+node           outcome      code   time  first line
 gpu-rack3-042  unreachable        12 ms  no answer within 5 s
 n9             ok              0  12 ms  up 3 days
-n10            failed          3  12 ms  word word word word word word word…
+n10            failed          3  12 ms  word word word word word word word wor…
 "
     );
     assert!(table.lines().all(|line| line.chars().count() <= 80));

@@ -19,8 +19,9 @@ const CORPUS: [&[u8]; 9] = [
 
 /// No byte of a terminal's own language, but line ends and tabs.
 fn is_harmless(text: &str) -> bool {
-    text.chars()
-        .all(|c| matches!(c, '\n' | '\t') || !c.is_control() && !('\u{202a}'..='\u{202e}').contains(&c))
+    text.chars().all(|c| {
+        matches!(c, '\n' | '\t') || !c.is_control() && !('\u{202a}'..='\u{202e}').contains(&c)
+    })
 }
 
 #[test]

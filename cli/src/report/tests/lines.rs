@@ -24,7 +24,10 @@ fn standard_error_keeps_its_stream() {
         .exit("n1", 0);
     let events = run.done();
     let (out, err) = play(&plan(Format::Lines), &Terminal::none(), &events);
-    assert_eq!((text(out), text(err)), ("n1: ah\n".into(), "n1: oh\n".into()));
+    assert_eq!(
+        (text(out), text(err)),
+        ("n1: ah\n".into(), "n1: oh\n".into())
+    );
 }
 
 #[test]

@@ -60,8 +60,16 @@ fn the_fields_stand_in_their_order() {
         Recording::start(&["n1"]).exit("n1", 0),
     );
     let places: Vec<_> = [
-        "\"node\"", "\"outcome\"", "\"exit_code\"", "\"signal\"", "\"attempts\"",
-        "\"duration_ms\"", "\"stdout\"", "\"stderr\"", "\"truncated\"", "\"reason\"",
+        "\"node\"",
+        "\"outcome\"",
+        "\"exit_code\"",
+        "\"signal\"",
+        "\"attempts\"",
+        "\"duration_ms\"",
+        "\"stdout\"",
+        "\"stderr\"",
+        "\"truncated\"",
+        "\"reason\"",
     ]
     .map(|field| text.find(field).unwrap())
     .into();
@@ -108,8 +116,14 @@ fn one_event_a_line() {
     assert_eq!(
         names,
         [
-            "run_started", "output", "output", "node_finished", "stopping", "warning",
-            "node_finished", "run_finished"
+            "run_started",
+            "output",
+            "output",
+            "node_finished",
+            "stopping",
+            "warning",
+            "node_finished",
+            "run_finished"
         ]
     );
     for line in &lines {

@@ -143,5 +143,10 @@ fn hundreds_of_reasons_share_a_line() {
     }
     let told = told(&normal(), &Terminal::none(), run);
     assert_eq!(told.lines().count(), 21, "{told}");
-    assert!(told.lines().next().unwrap().ends_with("81 different reasons"));
+    assert!(
+        told.lines()
+            .next()
+            .unwrap()
+            .ends_with("81 different reasons")
+    );
 }
