@@ -10,6 +10,8 @@ use dtx_client::identity::IdentitySource;
 use dtx_proto_types::outcome::Outcome;
 use tokio::task::JoinSet;
 
+type Failure = Box<dyn Error + Send + Sync>;
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, node, count, at_once] = arguments.as_slice() else {
@@ -32,7 +34,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn jobs(node: &str, count: &str, at_once: &str) -> Result<usize, Box<dyn Error>> {
+async fn jobs(node: &str, count: &str, at_once: &str) -> Result<usize, Failure> {
     let (count, at_once): (usize, usize) = (count.parse()?, at_once.parse()?);
     let identity = IdentitySource::from_environment(None).find().await?;
     let options = ClusterOptions::new(PathBuf::from("/root/library-state"));
@@ -57,10 +59,7 @@ async fn jobs(node: &str, count: &str, at_once: &str) -> Result<usize, Box<dyn E
     Ok(good)
 }
 
-async fn one(
-    cluster: Cluster,
-    selection: Selection,
-) -> Result<Outcome, Box<dyn Error + Send + Sync>> {
+async fn one(cluster: Cluster, selection: Selection) -> Result<Outcome, Failure> {
     let job = JobTemplate::argv(vec!["true".to_owned()], "root");
     let run = cluster.run(&selection, job, RunOptions::default()).await?;
     let summary = run.finish().await;
