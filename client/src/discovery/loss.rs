@@ -29,16 +29,26 @@ impl Loss {
         (f64::from(self.missed) + 0.5) / (f64::from(self.asked) + 2.0)
     }
 
-    /// The part of the agents that is still unheard after so many rounds.
-    pub(super) fn unheard(self, rounds: u32) -> f64 {
-        self.chance()
-            .powi(i32::try_from(rounds).unwrap_or(i32::MAX))
+    /// Whether the part of the agents that is still unheard after so many rounds is small enough.
+    pub(super) fn is_enough(self, rounds: u32) -> bool {
+        power(self.chance(), rounds) < ENOUGH
     }
 
-    /// Whether that part is small enough.
-    pub(super) fn is_enough(self, rounds: u32) -> bool {
-        self.unheard(rounds) < ENOUGH
+    /// How many agents the next round may bring, where so many were heard in so many rounds. One
+    /// in twenty where nothing is known: a spread that is too short shows, and is made longer.
+    pub(super) fn unheard(self, heard: usize, rounds: u32) -> usize {
+        let chance = (f64::from(self.missed) + 0.5) / (f64::from(self.asked) + 10.0);
+        let part = power(chance, rounds);
+        let steps = [1, 5, 20, 50, 100, 250, 500];
+        let per_mille = steps
+            .into_iter()
+            .find(|step| f64::from(*step) >= part * 1000.0);
+        heard * usize::from(per_mille.unwrap_or(500_u16)) / 1000
     }
+}
+
+fn power(chance: f64, rounds: u32) -> f64 {
+    chance.powi(i32::try_from(rounds).unwrap_or(i32::MAX))
 }
 
 #[cfg(test)]
@@ -61,6 +71,21 @@ mod tests {
             loss.count(asked, missed);
             let enough = (1..).find(|&n| loss.is_enough(n)).unwrap();
             assert_eq!(enough, rounds, "{missed} of {asked}");
+        }
+    }
+
+    #[test]
+    fn how_many_may_be_unheard() {
+        for (asked, missed, heard, rounds, unheard) in [
+            (0, 0, 1_000, 1, 50),
+            (32, 0, 1_000, 2, 1),
+            (1_000, 360, 1_000, 2, 250),
+            (1_000, 900, 1_000, 1, 500),
+            (0, 0, 0, 1, 0),
+        ] {
+            let mut loss = Loss::NONE;
+            loss.count(asked, missed);
+            assert_eq!(loss.unheard(heard, rounds), unheard, "{missed} of {asked}");
         }
     }
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use dtx_proto_types::discovery::SPREAD_MAX;
 
-/// Answers in a second that a stock receive buffer takes even from a slow reader.
-const RATE: usize = 5_000;
-/// Spread while nobody knows how many there are: enough for 500 at that rate, and for some
+/// Answers in a second. A stock receive buffer holds some 250, and a reader that needed ten times
+/// as long as ours lost a tenth of a thousand at this rate; drops are seen and widen the spread.
+const RATE: usize = 10_000;
+/// Spread while nobody knows how many there are: right for 600 at that rate, and enough for some
 /// thousands at the rate at which we read.
 const SPREAD_UNKNOWN: Duration = Duration::from_millis(100);
 const SPREAD_MIN: Duration = Duration::from_millis(20);
@@ -46,9 +47,9 @@ mod tests {
             (None, 100),
             (Some(0), 20),
             (Some(16), 20),
-            (Some(256), 76),
-            (Some(512), 153),
-            (Some(10_000), 3_000),
+            (Some(256), 38),
+            (Some(512), 76),
+            (Some(10_000), 1_500),
             (Some(usize::MAX), 10_000),
         ] {
             assert_eq!(

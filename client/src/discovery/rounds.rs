@@ -164,12 +164,7 @@ impl Rounds {
         if begun == 0 {
             return Some(self.population()).filter(|population| *population > 0);
         }
-        let unheard = self.loss.unheard(begun);
-        let per_thousand = [1, 5, 20, 50, 100, 250, 500]
-            .into_iter()
-            .find(|step| f64::from(*step) / 1000.0 >= unheard)
-            .unwrap_or(500);
-        let guess = self.agents.len() * usize::try_from(per_thousand).unwrap_or(500) / 1000;
+        let guess = self.loss.unheard(self.agents.len(), begun);
         let dropped = usize::try_from(self.drops).unwrap_or(usize::MAX);
         let missing = self.missing().count();
         Some(
