@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use dtx_proto_types::limits;
 
+use crate::discovery::DiscoveryError;
 use crate::hint::Hint;
 use crate::identity::SignError;
+use crate::pins::PinsError;
 
 /// A cluster cannot be used at all.
 #[derive(Debug, thiserror::Error)]
@@ -51,12 +53,15 @@ pub enum SelectError {
     /// A name has no address.
     #[error("no way to {} is known", .0.join(", "))]
     Unknown(Vec<String>),
-    /// Discovery failed altogether.
-    #[error("discovery is not possible: {0}")]
-    Discovery(String),
-    /// Pins could not be written.
-    #[error("the keys of new nodes cannot be pinned: {0}")]
-    Pin(String),
+    /// Discovery cannot be asked.
+    #[error("discovery is not possible")]
+    Discovery(#[source] DiscoveryError),
+    /// The keys of new nodes could not be written.
+    #[error("the keys of new nodes cannot be pinned")]
+    Pin(#[from] PinsError),
+    /// The program is ending.
+    #[error("the selection was interrupted: {0}")]
+    Interrupted(String),
 }
 
 impl Hint for SelectError {
@@ -68,10 +73,11 @@ impl Hint for SelectError {
             ],
             Self::Unknown(_) => vec![
                 "see who is there: `dtx nodes`".to_owned(),
-                "or give an address that the system can look up (DNS, /etc/hosts)".to_owned(),
+                "or give an address, or a name that the system can look up".to_owned(),
             ],
-            Self::Discovery(_) => vec!["name nodes instead: `-w NAME,ADDRESS`".to_owned()],
-            Self::Pin(_) => vec![],
+            Self::Discovery(error) => error.hints(),
+            Self::Pin(error) => error.hints(),
+            Self::Interrupted(_) => vec![],
         }
     }
 }
@@ -106,9 +112,6 @@ pub enum RunError {
         /// Its length.
         size: u64,
     },
-    /// The grant had to be renewed and was not.
-    #[error("the operator's key cannot be used")]
-    Sign(#[from] SignError),
     /// The system has no random bytes.
     #[error("the system gives no random bytes")]
     Random,
@@ -124,7 +127,6 @@ impl Hint for RunError {
                 vec!["send data on standard input: `--stdin`".to_owned()]
             }
             Self::StdinTooLarge { .. } => vec!["stream it instead".to_owned()],
-            Self::Sign(error) => error.hints(),
             Self::Empty | Self::TooManyNodes(_) | Self::ZeroByte(_) | Self::Random => vec![],
         }
     }

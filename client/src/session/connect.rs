@@ -1,6 +1,6 @@
 //! Opening a session: TCP, TLS, hello, each checked before the next.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use dtx_proto_types::frame::FrameDecoder;
 use dtx_proto_types::grant::SignedGrant;
-use dtx_proto_types::key::Ed25519Key;
+use dtx_proto_types::key::{Ed25519Key, Fingerprint};
 use dtx_proto_types::message::{ClientHello, FirstReply, FirstRequest, ServerHello};
 use dtx_proto_types::node::NodeName;
 use dtx_proto_types::version::VersionRange;
@@ -33,14 +33,12 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// Whom the operator wants to reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expect {
-    /// The node with this key and name.
+    /// The node with this name and one of these keys.
     Pinned {
         /// The name that it must give.
         node: NodeName,
-        /// The key that it must prove.
-        key: Ed25519Key,
-        /// File and line of the pin.
-        pinned_at: String,
+        /// The keys of which it must prove one.
+        keys: BTreeSet<Fingerprint>,
     },
     /// The node with this name, whatever its key is: it is not known yet.
     Named(NodeName),
@@ -71,7 +69,7 @@ impl Session {
         expect: &Expect,
         grant: SignedGrant,
     ) -> Result<Self, ConnectError> {
-        let attempt = opening.attempt(addresses, expect, grant);
+        let attempt = opening.attempt(addresses, expect, &grant);
         timeout(opening.timeout, attempt)
             .await
             .unwrap_or_else(|_late| {
@@ -98,13 +96,38 @@ impl Opening {
         }
     }
 
+    /// Goes through the addresses until the node that is meant is at one of them. If it is at
+    /// none, what was found in its place says more than silence elsewhere.
     async fn attempt(
         &self,
         addresses: &[SocketAddr],
         expect: &Expect,
+        grant: &SignedGrant,
+    ) -> Result<Session, ConnectError> {
+        let mut rest = addresses.to_vec();
+        let mut elsewhere = None;
+        loop {
+            let (tcp, address) = match connect_any(&rest).await {
+                Ok(connected) => connected,
+                Err(error) => return Err(elsewhere.unwrap_or(error)),
+            };
+            match self.greet(tcp, address, expect, grant.clone()).await {
+                Err(error) if error.is_elsewhere() && rest.len() > 1 => {
+                    rest.retain(|tried| *tried != address);
+                    elsewhere.get_or_insert(error);
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn greet(
+        &self,
+        tcp: TcpStream,
+        address: SocketAddr,
+        expect: &Expect,
         grant: SignedGrant,
     ) -> Result<Session, ConnectError> {
-        let (tcp, address) = connect_any(addresses).await?;
         let tls_failed = |source| ConnectError::Tls { address, source };
         tcp.set_nodelay(true).map_err(tls_failed)?;
         let name = ServerName::IpAddress(address.ip().into());
@@ -114,15 +137,12 @@ impl Opening {
             .ok_or_else(|| tls_failed(io::Error::other("it has no raw Ed25519 key")))?;
         check_key(expect, key, address)?;
         let broken = |reason| ConnectError::Broken { address, reason };
-        say_hello(&mut stream, grant)
-            .await
-            .map_err(|e| broken(e.into()))?;
+        let said = say_hello(&mut stream, grant).await;
+        said.map_err(|error| broken(error.into()))?;
         let mut decoder = FrameDecoder::unauthenticated();
         let mut incoming = BytesMut::with_capacity(1024);
-        let reply = read_reply(&mut stream, &mut decoder, &mut incoming)
-            .await
-            .map_err(broken)?;
-        let hello = match reply {
+        let reply = read_reply(&mut stream, &mut decoder, &mut incoming).await;
+        let hello = match reply.map_err(broken)? {
             FirstReply::Hello(hello) => *hello,
             FirstReply::Refusal(refusal) => return Err(ConnectError::Refused(refusal)),
         };
@@ -172,17 +192,13 @@ impl Opening {
 /// Before a single byte is said to it: is it the node that was pinned?
 fn check_key(expect: &Expect, key: Ed25519Key, address: SocketAddr) -> Result<(), ConnectError> {
     match expect {
-        Expect::Pinned {
-            node,
-            key: pinned,
-            pinned_at,
-        } if *pinned != key => Err(ConnectError::KeyChanged {
-            node: node.clone(),
-            address,
-            offered: key.fingerprint(),
-            pinned: pinned.fingerprint(),
-            pinned_at: pinned_at.clone(),
-        }),
+        Expect::Pinned { node, keys } if !keys.contains(&key.fingerprint()) => {
+            Err(ConnectError::OtherKey {
+                address,
+                node: node.clone(),
+                offered: key.fingerprint(),
+            })
+        }
         _ => Ok(()),
     }
 }

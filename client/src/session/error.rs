@@ -12,6 +12,8 @@ use dtx_proto_types::message::Refusal;
 use dtx_proto_types::node::NodeName;
 use dtx_proto_types::version::VersionRange;
 
+use crate::pins::ChangedKey;
+
 /// Why there is no session to a node. No byte of a job was written.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -37,23 +39,19 @@ pub enum ConnectError {
         /// What went wrong.
         source: io::Error,
     },
-    /// What answered has another key than the pinned one.
-    #[error(
-        "THE NODE'S KEY HAS CHANGED: {address} has {offered}, but {pinned} is pinned in {pinned_at}; \
-         either the node was set up anew (then: `dtx keys forget {node}`) or somebody else answers in its place"
-    )]
-    KeyChanged {
-        /// The node, as the pin names it.
-        node: NodeName,
+    /// What answered has none of the expected keys.
+    #[error("{address} has the key {offered}, which is not the one expected of {node}")]
+    OtherKey {
         /// Where.
         address: SocketAddr,
+        /// Who was expected.
+        node: NodeName,
         /// The key that answered.
         offered: Fingerprint,
-        /// The key that was expected.
-        pinned: Fingerprint,
-        /// File and line of the pin.
-        pinned_at: String,
     },
+    /// The same, with all that the pins say about it.
+    #[error(transparent)]
+    Changed(#[from] Box<ChangedKey>),
     /// What answered has another name than the one selected.
     #[error("{address} is the node {actual}, not {expected}")]
     WrongNode {
@@ -109,13 +107,28 @@ impl ConnectError {
             Self::Tcp(_) | Self::Late { .. } | Self::Tls { .. } | Self::Broken { .. } => true,
             Self::Refused(refusal) => !refusal.code.is_denial(),
             Self::NoAddress
-            | Self::KeyChanged { .. }
+            | Self::OtherKey { .. }
+            | Self::Changed(_)
             | Self::WrongNode { .. }
             | Self::WrongCluster { .. }
             | Self::Version { .. }
             | Self::Unusable(_)
             | Self::Grant(_) => false,
         }
+    }
+
+    /// Whether it says that the node is not at that address: it may be at another.
+    #[must_use]
+    pub const fn is_elsewhere(&self) -> bool {
+        matches!(
+            self,
+            Self::Tls { .. }
+                | Self::OtherKey { .. }
+                | Self::Changed(_)
+                | Self::WrongNode { .. }
+                | Self::WrongCluster { .. }
+                | Self::Broken { .. }
+        )
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::course::{CANCEL_PATIENCE, Course};
 use super::end::End;
 use super::live::{Attempt, Live, Message, News, stopped};
-use crate::fanout::dial::{Dial, NodeJob, NodeSession};
+use crate::fanout::dial::{Dial, NodeJob};
 use crate::fanout::event::StopReason;
 use crate::fanout::stdin::Feed;
 use crate::session::{Broken, JobEvent};
