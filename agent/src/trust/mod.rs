@@ -19,6 +19,8 @@ mod report;
 mod request;
 mod session;
 mod sources;
+#[cfg(test)]
+mod tests;
 
 pub use calendar::utc;
 pub use clock::{BUILT_MS, Clock, Now, SystemClock};

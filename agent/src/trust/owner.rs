@@ -209,8 +209,12 @@ impl Walk {
         let look = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let found = openat(directory, step, look, Mode::empty()).map_err(fail)?;
         let stat = fstat(&found).map_err(fail)?;
+        let kind = stat.st_mode & libc::S_IFMT;
+        if !matches!(kind, libc::S_IFDIR | libc::S_IFLNK | libc::S_IFREG) {
+            return Err(OwnerError::NotAFile(path));
+        }
         self.owners.check(&path, &stat)?;
-        match stat.st_mode & libc::S_IFMT {
+        match kind {
             libc::S_IFDIR => {
                 self.here.push((found, path));
                 Ok(None)
@@ -225,7 +229,6 @@ impl Walk {
                 Ok(None)
             }
             libc::S_IFREG if self.ahead.is_empty() => self.reopen(&found, &path).map(Some),
-            _ if self.ahead.is_empty() => Err(OwnerError::NotAFile(path)),
             _ => Err(OwnerError::Missing(path)),
         }
     }
