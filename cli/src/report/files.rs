@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use dtx_client::fanout::event::{RunEvent, Stream, What};
+use dtx_proto_types::node::NodeName;
 
 use super::Reporter;
 
@@ -36,6 +37,14 @@ impl Files {
         })
     }
 
+    fn empty(&mut self, node: &NodeName) -> io::Result<()> {
+        self.last = None;
+        let path = self.directory.join(node.as_str());
+        File::create(&path)
+            .map(drop)
+            .map_err(|error| name_file(&path, error))
+    }
+
     fn append(&mut self, path: PathBuf, bytes: &[u8]) -> io::Result<()> {
         match &mut self.last {
             Some((last, file)) if *last == path => file.write_all(bytes),
@@ -54,8 +63,7 @@ impl Reporter for Files {
         match &event.what {
             What::RunStarted { nodes, .. } => {
                 for node in nodes {
-                    let path = self.directory.join(node.as_str());
-                    File::create(&path).map_err(|error| name_file(&path, error))?;
+                    self.empty(node)?;
                 }
                 Ok(())
             }
@@ -68,6 +76,8 @@ impl Reporter for Files {
                 self.append(path.clone(), bytes)
                     .map_err(|error| name_file(&path, error))
             }
+            // What an attempt wrote that is tried again is not the node's result.
+            What::NodeRetrying { node, .. } => self.empty(node),
             What::RunFinished => {
                 self.last = None;
                 Ok(())

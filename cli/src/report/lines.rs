@@ -113,6 +113,8 @@ impl<W: Write> Reporter for Lines<W> {
                 stream,
                 bytes,
             } => self.on_output(node, *stream, bytes),
+            // The next attempt's lines do not go on where this one's stopped.
+            What::NodeRetrying { node, .. } => self.on_finished(node),
             What::NodeFinished(result) => self.on_finished(&result.node),
             _ => Ok(()),
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use dtx_client::fanout::event::{NodeResult, RunEvent, What};
+use dtx_client::fanout::event::{NodeResult, RunEvent, StopReason, What};
 use dtx_proto_types::node::NodeName;
 use dtx_proto_types::outcome::Outcome;
 
@@ -103,9 +103,26 @@ impl<W: Write> Reporter for Reasons<W> {
                 let word = Tone::Notice.paint("warning", self.color);
                 writeln!(self.to, "{word}: {}", one_line(text))
             }
+            What::Stopping(reason) => {
+                let word = Tone::Notice.paint("stopping", self.color);
+                writeln!(self.to, "{word}: {}", stop_text(*reason))
+            }
             What::RunFinished => self.write(),
             _ => Ok(()),
         }
+    }
+}
+
+const fn stop_text(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::Deadline => "the deadline has passed; what runs is cancelled",
+        StopReason::FailFast => "a node did not end well (--fail-fast); what runs is cancelled",
+        StopReason::Budget => "too many nodes did not end well; what runs is cancelled",
+        StopReason::OutputClosed => "the output cannot be written; what runs is cancelled",
+        StopReason::Interrupt => {
+            "cancelling everywhere and waiting for the answers; Ctrl-C again leaves at once"
+        }
+        StopReason::Leave => "leaving; what has not answered is lost from sight",
     }
 }
 

@@ -95,7 +95,9 @@ impl<R: Reporter> Reporter for Sorted<R> {
                 self.order = sorted(nodes).into();
                 self.inner.on_event(event)
             }
-            What::Output { node, .. } => self.hold(node, event, false),
+            What::Output { node, .. } | What::NodeRetrying { node, .. } => {
+                self.hold(node, event, false)
+            }
             What::NodeFinished(result) => self.hold(&result.node, event, true),
             _ => self.inner.on_event(event),
         }

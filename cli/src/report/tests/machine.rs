@@ -4,7 +4,7 @@ use dtx_client::fanout::event::{NodeResult, StopReason, What};
 use dtx_proto_types::outcome::Outcome;
 use serde_json::{Value, json};
 
-use super::super::samples::result;
+use super::super::samples::{name, result};
 use super::*;
 
 fn document(plan: &Plan, run: Recording) -> Value {
@@ -185,4 +185,77 @@ fn the_nodes_send_what_is_wanted() {
         ..plan(Format::Fold)
     };
     assert_eq!(files.wanted(), None);
+}
+
+#[test]
+fn a_retry_begins_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let plan = Plan {
+        outdir: Some(directory.path().to_owned()),
+        ..plan(Format::Json)
+    };
+    let mut run = Recording::start(&["n1"]).out("n1", b"first");
+    run.push(What::NodeRetrying {
+        node: name("n1"),
+        attempt: 1,
+        outcome: Outcome::Failed,
+        reason: None,
+        delay: std::time::Duration::ZERO,
+    });
+    let run = run.out("n1", b"second").exit("n1", 0);
+    let document = document(&plan, run);
+    assert_eq!(document["nodes"][0]["stdout"], "second");
+    let file = std::fs::read(directory.path().join("n1")).unwrap();
+    assert_eq!(file, b"second");
+}
+
+#[test]
+fn the_document_about_it_names_every_field() {
+    let manual = include_str!("../../../../docs/event-stream.md");
+    let mut run = Recording::start(&["n1", "n2"])
+        .out("n1", b"x")
+        .out("n1", b"\xff");
+    run.push(What::NodeStarted {
+        node: name("n1"),
+        attempt: 1,
+    });
+    run.push(What::NodeReattached { node: name("n1") });
+    run.push(What::NodeRetrying {
+        node: name("n1"),
+        attempt: 1,
+        outcome: Outcome::Refused,
+        reason: None,
+        delay: std::time::Duration::ZERO,
+    });
+    run.push(What::Stopping(StopReason::Leave));
+    run.push(What::Warning(String::new()));
+    let run = run.finish(NodeResult {
+        notes: vec!["x".to_owned()],
+        ..result("n1", Outcome::Ok, Some(0))
+    });
+    let events = run.exit("n2", 1).done();
+    let named = |word: &str| {
+        manual.contains(&format!("`{word}`")) || manual.contains(&format!("\"{word}\""))
+    };
+    let mut seen = 0;
+    for format in [Format::Json, Format::JsonLines] {
+        let (out, _) = play(&plan(format), &Terminal::none(), &events);
+        let documents = serde_json::Deserializer::from_slice(&out).into_iter::<Value>();
+        for document in documents {
+            let document = document.unwrap();
+            let mut open = vec![&document];
+            while let Some(value) = open.pop() {
+                if let Some(fields) = value.as_object() {
+                    seen += fields.len();
+                    assert!(fields.keys().all(|key| named(key)), "{fields:?}");
+                    open.extend(fields.values());
+                }
+                open.extend(value.as_array().into_iter().flatten());
+            }
+            if let Some(event) = document["event"].as_str() {
+                assert!(named(event), "{event}");
+            }
+        }
+    }
+    assert!(seen > 100, "{seen}");
 }

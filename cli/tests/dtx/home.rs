@@ -7,43 +7,41 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// A home directory, and nothing of the machine's own configuration.
-pub struct Home {
+pub(crate) struct Home {
     directory: TempDir,
 }
 
 /// What a command said and how it ended.
 #[derive(Debug)]
-#[expect(dead_code, reason = "not every test program looks at everything")]
-pub struct Said {
-    pub out: String,
-    pub err: String,
-    pub code: Option<i32>,
+pub(crate) struct Said {
+    pub(crate) out: String,
+    pub(crate) err: String,
+    pub(crate) code: Option<i32>,
 }
 
-#[expect(dead_code, reason = "not every test program needs every helper")]
 impl Home {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("config.toml"), "").unwrap();
         Self { directory }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
         path
     }
 
-    pub fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dtx"));
         command
             .args(arguments)
@@ -55,11 +53,11 @@ impl Home {
         command
     }
 
-    pub fn dtx(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn dtx(&self, arguments: &[&str]) -> Said {
         self.dtx_reading(arguments, "")
     }
 
-    pub fn dtx_reading(&self, arguments: &[&str], input: &str) -> Said {
+    pub(crate) fn dtx_reading(&self, arguments: &[&str], input: &str) -> Said {
         let mut child = self
             .command(arguments)
             .stdin(Stdio::piped())

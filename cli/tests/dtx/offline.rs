@@ -1,8 +1,6 @@
 //! What `dtx` says and how it ends, where no node is needed.
 
-mod common;
-
-use common::Home;
+use crate::home::Home;
 
 #[test]
 fn usage_errors_send_nothing() {

@@ -1,10 +1,8 @@
 //! `dtx enroll` against an `ssh` that plays four hosts.
 
-mod common;
-
 use std::os::unix::fs::PermissionsExt;
 
-use common::Home;
+use crate::home::Home;
 
 /// n1 has an agent, n2 has none yet, n3 has no route, n4 never answers; each has a root of its own.
 const SSH: &str = r#"#!/bin/sh
