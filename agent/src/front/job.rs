@@ -207,10 +207,9 @@ impl Job {
         self.unread_stdin = true;
     }
 
-    /// Whether all bytes of both directions that passed through here are where they belong.
+    /// Whether the client has all that was read so far.
     pub(super) fn is_clean(&self) -> bool {
-        let stdin_under_way = matches!(self.stdin, Stdin::Streamed(_));
-        self.stdout.is_clean() && self.stderr.is_clean() && !stdin_under_way
+        self.stdout.is_clean() && self.stderr.is_clean()
     }
 
     // === Who listens ===

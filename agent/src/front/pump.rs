@@ -88,10 +88,6 @@ enum Moved {
 
 impl Pump {
     async fn run(&mut self) {
-        if self.pipes.stdin.is_some() {
-            // How far streamed input has got is known here alone.
-            self.announce_taking().await;
-        }
         while !self.job.look(Job::is_forgotten) {
             self.mind_stdin();
             self.mind_the_end().await;

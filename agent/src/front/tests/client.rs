@@ -112,6 +112,7 @@ impl Client {
         config: ClientConfig,
     ) -> io::Result<Self> {
         let tcp = TcpStream::connect(address).await?;
+        tcp.set_nodelay(true)?;
         let name = ServerName::IpAddress(address.ip().into());
         let connector = TlsConnector::from(Arc::new(config));
         Ok(Self {

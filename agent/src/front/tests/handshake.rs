@@ -20,7 +20,9 @@ use crate::ipc::ToFront;
 
 /// Whether a session still answers after whatever a test did.
 async fn still_serves(rig: &mut Rig) {
-    drop(rig.session(99).await);
+    let (client, session) = rig.session(99).await;
+    drop(client);
+    assert_eq!(rig.executor.next().await, ToExecutor::Closed(session));
 }
 
 #[test]

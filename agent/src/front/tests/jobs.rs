@@ -11,7 +11,7 @@ use dtx_proto_types::outcome::Ending;
 
 use super::client::{Client, job};
 use super::executor::Command;
-use super::rig::{Rig, run};
+use super::rig::{Rig, finish, run};
 use crate::ipc::{JobKey, SessionNumber, ToExecutor, ToFront};
 
 fn state(phase: Phase) -> Reply {
@@ -136,7 +136,7 @@ fn ten_megabytes_arrive_byte_for_byte() {
         let heard = client.hear_out(1, (0, 0)).await;
         assert!(heard.stdout == sent, "bytes differ");
         assert_eq!(heard.ended.stdout, sent.len() as u64);
-        writer.join().unwrap();
+        finish(writer).await;
     });
 }
 
@@ -176,7 +176,7 @@ fn a_client_that_acknowledges_nothing_gets_a_window_and_the_command_waits() {
         let got = usize::try_from(got).unwrap();
         let heard = client.hear_out(1, (got, 0)).await;
         assert!(heard.stdout == sent[got..], "bytes differ");
-        writer.join().unwrap();
+        finish(writer).await;
     });
 }
 
@@ -192,7 +192,7 @@ fn beyond_its_limit_output_is_counted() {
         let heard = client.hear_out(1, (0, 0)).await;
         assert!(heard.stdout == sent[..100_000], "bytes differ");
         assert_eq!(heard.ended.stdout, sent.len() as u64);
-        writer.join().unwrap();
+        finish(writer).await;
     });
 }
 
@@ -226,7 +226,7 @@ fn a_client_comes_back_for_its_output() {
         let heard = client.hear_out(9, (123_456, 0)).await;
         assert!(heard.stdout == sent[123_456..], "bytes differ");
         assert_eq!(heard.ended.ending, Ending::Exited(7));
-        writer.join().unwrap();
+        finish(writer).await;
     });
 }
 
@@ -365,7 +365,7 @@ fn a_pipe_that_something_floods_does_not_hold_the_job() {
         drop(command);
         let heard = client.hear_out(1, (0, 0)).await;
         assert_eq!(heard.ended.notes.len(), 1, "{:?}", heard.ended.notes);
-        flood.join().unwrap();
+        finish(flood).await;
     });
 }
 

@@ -16,8 +16,8 @@ use super::executor::Executor;
 use crate::front::process::{FrontError, serve};
 use crate::ipc::{SessionNumber, Setup, ToExecutor, ToFront};
 
-/// No test takes this long.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// No test takes this long, by a clock that some of them turn forward.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A front, and its executor.
 pub(super) struct Rig {
@@ -37,6 +37,14 @@ pub(super) fn run<F: Future<Output = ()>>(test: F) {
     tasks.block_on(&runtime, async {
         timeout(PATIENCE, test).await.expect("the test hangs");
     });
+}
+
+/// Waits for a helper thread without standing in the front's way.
+pub(super) async fn finish<T>(thread: std::thread::JoinHandle<T>) -> T {
+    while !thread.is_finished() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    thread.join().unwrap()
 }
 
 impl Rig {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use dtx_proto_types::frame::Frame;
 use dtx_proto_types::message::{Ack, Phase, RefusalCode, Reply, Request};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::client::job;
-use super::rig::{Rig, run};
+use super::rig::{Rig, finish, run};
 use crate::front::process::FrontError;
 use crate::ipc::{SessionNumber, ToExecutor, ToFront};
 
@@ -18,9 +18,13 @@ fn streams_that_cannot_be_opened_are_refused() {
     run(async {
         let mut rig = Rig::start().await;
         let (mut client, _) = rig.session(1).await;
-        for stream in 1..=1024 {
+        for stream in 1..=1024_u32 {
             client.send(stream, Request::Job(job())).await;
+        }
+        for stream in 1..=1024_u32 {
             rig.executor.accept_next(stream.into()).await;
+        }
+        for stream in 1..=1024_u32 {
             assert!(matches!(client.next().await, (on, Reply::State(_)) if on == stream));
         }
         for stream in [0, 7, 5000] {
@@ -145,7 +149,7 @@ fn a_session_that_reads_nothing_holds_up_nobody() {
         }
         for (command, writer) in writers {
             drop(command);
-            writer.join().unwrap();
+            finish(writer).await;
         }
     });
 }
@@ -166,6 +170,38 @@ fn a_stop_sends_what_is_queued_first() {
         assert_eq!(client.hear_out(1, (0, 0)).await.stdout, b"bye");
         assert!(client.frame().await.unwrap().is_none());
         assert!(rig.front.await.unwrap().is_ok());
+    });
+}
+
+#[test]
+fn a_silent_client_is_told_of_life_and_then_given_up() {
+    run(async {
+        let mut rig = Rig::start().await;
+        let (mut client, session) = rig.session(1).await;
+        tokio::time::pause();
+        let start = Instant::now();
+        let mut heard = Vec::new();
+        while let Some(frame) = client.frame().await.unwrap() {
+            assert_eq!(Reply::from_frame(frame), Ok(Reply::Heartbeat));
+            heard.push(start.elapsed().as_secs());
+        }
+        assert_eq!((heard, start.elapsed().as_secs()), (vec![10, 20], 30));
+        assert_eq!(rig.executor.next().await, ToExecutor::Closed(session));
+    });
+}
+
+#[test]
+fn a_client_that_beats_is_kept() {
+    run(async {
+        let mut rig = Rig::start().await;
+        let (mut client, _) = rig.session(1).await;
+        tokio::time::pause();
+        for _ in 0..8 {
+            assert!(client.frame().await.unwrap().is_some());
+            client.send(0, Request::Heartbeat).await;
+        }
+        client.send(1, Request::Job(job())).await;
+        rig.executor.accept_next(1).await;
     });
 }
 

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use dtx_proto_types::message::{JobState, Phase, Reply, Request, StdinAck, StdinEnd};
 
 use super::client::{chunk, job};
-use super::rig::{Rig, run};
+use super::rig::{Rig, finish, run};
 use crate::ipc::{JobKey, SessionNumber, ToExecutor, ToFront};
 
 #[test]
@@ -77,8 +77,6 @@ fn streamed_stdin_reaches_the_command_and_ends() {
         client.send(1, Request::Job(job())).await;
         rig.executor.accept_next(1).await;
         let mut command = rig.executor.start(1, true, None);
-        // Where streamed input has got to is known to the front alone.
-        assert_eq!(rig.executor.next().await, ToExecutor::Taking(JobKey(1)));
         let mut stdin = command.stdin.take().unwrap();
         let reader = std::thread::spawn(move || {
             let mut all = Vec::new();
@@ -124,13 +122,7 @@ fn streamed_stdin_reaches_the_command_and_ends() {
                 break;
             }
         }
-        assert!(reader.join().unwrap() == text, "bytes differ");
-        let clean = ToExecutor::Clean {
-            key: JobKey(1),
-            stdout: 0,
-            stderr: 0,
-        };
-        assert_eq!(rig.executor.next().await, clean);
+        assert!(finish(reader).await == text, "bytes differ");
     });
 }
 
