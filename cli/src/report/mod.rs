@@ -38,7 +38,7 @@ pub use jsonl::JsonLines;
 pub use lines::{Lines, LinesOptions};
 pub use numbers::{amount, nodes, span};
 pub use progress::Progress;
-pub use reasons::Reasons;
+pub use reasons::{Covered, Reasons};
 pub use reporter::Reporter;
 pub use set::{Format, Plan, Reporters};
 pub use sorted::Sorted;

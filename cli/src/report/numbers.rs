@@ -16,6 +16,17 @@ pub const fn span(time: Duration) -> HumanDuration {
     HumanDuration(time)
 }
 
+/// `0.41 s`, whatever its size, so that the last lines of two runs compare at a glance.
+#[must_use]
+pub(super) fn wall(time: Duration) -> String {
+    // From here on the short form would round up to a minute.
+    if time < Duration::from_millis(59_995) {
+        format!("{:.2} s", time.as_secs_f64())
+    } else {
+        span(time).to_string()
+    }
+}
+
 /// `1.5 MiB`.
 #[must_use]
 pub const fn amount(bytes: u64) -> HumanSize {

@@ -7,8 +7,8 @@ use std::str::FromStr;
 use dtx_client::fanout::event::{RunEvent, Stream};
 
 use super::{
-    Console, Files, Fold, FoldOptions, Json, JsonLines, Lines, LinesOptions, Progress, Reasons,
-    Reporter, Sorted, Summary, Table, Verbosity,
+    Console, Covered, Files, Fold, FoldOptions, Json, JsonLines, Lines, LinesOptions, Progress,
+    Reasons, Reporter, Sorted, Summary, Table, Verbosity,
 };
 use crate::terminal::Terminal;
 
@@ -121,13 +121,15 @@ impl Reporters {
         }
         push_format(&mut list, plan, terminal, &console);
         let color = terminal.stderr.color;
-        let machine = matches!(plan.format, Format::Json | Format::JsonLines);
-        let reasons = Reasons::new(console.pen(Stream::Stderr), color);
-        list.push(Box::new(if machine || plan.format == Format::Table {
-            reasons.only_warnings()
-        } else {
-            reasons
-        }));
+        let covered = match plan.format {
+            Format::Json | Format::JsonLines | Format::Table => Covered::Everything,
+            Format::Fold if !plan.diff => Covered::Blocks {
+                stderr: plan.fold_stderr,
+            },
+            Format::Fold | Format::Lines | Format::None => Covered::Nothing,
+        };
+        let pen = console.pen(Stream::Stderr);
+        list.push(Box::new(Reasons::new(pen, covered, color)));
         list.push(Box::new(Summary::new(
             console.pen(Stream::Stderr),
             plan.verbosity,

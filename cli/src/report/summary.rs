@@ -9,6 +9,7 @@ use dtx_proto_types::node::NodeName;
 use dtx_proto_types::outcome::Outcome;
 
 use super::names::fold;
+use super::numbers::wall;
 use super::{Reporter, nodes, one_line, span};
 use crate::style::Tone;
 
@@ -62,7 +63,7 @@ impl<W: Write> Summary<W> {
                 write!(line, " {}", fold(nodes)).expect("writing to a string cannot fail");
             }
         }
-        writeln!(self.to, "{line} in {}", span(event.elapsed))
+        writeln!(self.to, "{line} in {}", wall(event.elapsed))
     }
 
     fn say(&mut self, node: &NodeName, text: &str) -> io::Result<()> {

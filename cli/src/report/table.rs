@@ -10,7 +10,7 @@ use dtx_proto_types::outcome::Outcome;
 
 use super::capture::Capture;
 use super::names::sorted;
-use super::reasons::ending;
+use super::reasons::cause;
 use super::{Reporter, span, visible};
 use crate::style::Tone;
 use crate::terminal::Surface;
@@ -51,7 +51,7 @@ impl<W: Write> Table<W> {
             match result.exit_code {
                 // The code has a column of its own.
                 Some(_) => result.reason.as_deref().map(super::one_line),
-                None => Some(ending(result)),
+                None => Some(cause(result)),
             }
             .unwrap_or_default()
         });

@@ -79,10 +79,11 @@ async fn show(context: &Context, args: &DemoArgs, layout: &Layout) -> Result<u8,
         color,
     ));
     let status = first_job(context, &cluster, &selection, layout).await?;
+    // Closing writes down where the nodes are, which another shell needs.
+    cluster.close().await;
     if args.keep && status == exit_code::OK {
         keep(context, layout).await?;
     }
-    cluster.close().await;
     Ok(status)
 }
 

@@ -24,8 +24,14 @@ pub(super) async fn node(context: &Context, identity: Identity, node: &NodeName)
     let targets = Targets::nodes([node.clone()]);
     match cluster.select(&targets, &[]).await {
         Ok(selection) => {
-            findings.push(address(&selection));
-            way(context, &cluster, &selection, node, &mut findings).await;
+            findings.push(address(&selection, node));
+            if selection
+                .nodes
+                .iter()
+                .any(|selected| !selected.addresses.is_empty())
+            {
+                way(context, &cluster, &selection, node, &mut findings).await;
+            }
         }
         Err(error) => findings.push(Finding::bad("address", error.to_string(), first(&error))),
     }
@@ -41,15 +47,23 @@ fn first(error: &impl Hint) -> String {
         .unwrap_or_else(|| "run again with -v".to_owned())
 }
 
-fn address(selection: &Selection) -> Finding {
+fn address(selection: &Selection, node: &NodeName) -> Finding {
     let found: Vec<_> = selection
         .nodes
         .iter()
+        .filter(|selected| !selected.addresses.is_empty())
         .map(|selected| {
             let addresses: Vec<_> = selected.addresses.iter().map(ToString::to_string).collect();
             format!("{} (by {})", addresses.join(", "), selected.found.as_str())
         })
         .collect();
+    if found.is_empty() {
+        return Finding::bad(
+            "address",
+            format!("no address of {node} is known"),
+            format!("give {node} a name in DNS or /etc/hosts, or use its address"),
+        );
+    }
     Finding::good("address", found.join("; "))
 }
 

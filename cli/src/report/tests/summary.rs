@@ -127,7 +127,7 @@ warning: two agents claim n9
 note n4: a process holds the output open
 failed n2: /nowhere: no such directory
 failed n3: exit code 127: not found
-killed n1: killed by SIGKILL
+killed n1: SIGKILL
 4 nodes: 1 ok, 2 failed n[2-3], 1 killed n1 in 0.41 s
 "
     );
@@ -139,7 +139,9 @@ fn hundreds_of_reasons_share_a_line() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut run = Recording::start(&names);
     for name in &names {
-        run = run.end(name, Outcome::Refused, &format!("{name} is busy"));
+        // The node's own name makes no difference, but this does.
+        let number = &name[1..];
+        run = run.end(name, Outcome::Refused, &format!("{name} is busy: {number}"));
     }
     let told = told(&normal(), &Terminal::none(), run);
     assert_eq!(told.lines().count(), 21, "{told}");
@@ -148,5 +150,42 @@ fn hundreds_of_reasons_share_a_line() {
             .next()
             .unwrap()
             .ends_with("81 different reasons")
+    );
+}
+
+#[test]
+fn what_heads_a_block_is_not_said_again() {
+    let run = Recording::start(&["n1", "n2", "n3"])
+        .out("n1", b"oh\n")
+        .exit("n1", 1)
+        .exit("n2", 1)
+        .end("n3", Outcome::Lost, "n3 was silent for 30 s");
+    let fold = Plan {
+        format: Format::Fold,
+        ..normal()
+    };
+    assert_eq!(
+        told(&fold, &Terminal::none(), run),
+        "\
+failed n2: exit code 1
+lost n3: n3 was silent for 30 s
+3 nodes: 2 failed n[1-2], 1 lost n3 in 0.41 s
+"
+    );
+}
+
+#[test]
+fn the_same_reason_on_many_nodes_is_one() {
+    let mut run = Recording::start(&["n1", "n2", "n3"]);
+    for name in ["n1", "n2", "n3"] {
+        run = run.end(
+            name,
+            Outcome::Denied,
+            &format!("no rule lets bob in on {name}"),
+        );
+    }
+    assert!(
+        told(&normal(), &Terminal::none(), run)
+            .starts_with("denied n[1-3] (3): no rule lets bob in on the node\n")
     );
 }
