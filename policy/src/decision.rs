@@ -35,9 +35,9 @@ pub struct Allowed {
 /// What runs a shell line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shell {
-    /// The login shell of the user, where the rule takes any line.
+    /// The login shell of the user, where one of the rules that allow it takes any line.
     Login,
-    /// `/bin/sh`, where a pattern allowed the line.
+    /// `/bin/sh`, where only patterns allow the line.
     BinSh,
     /// This one, as the request asked.
     Path(String),

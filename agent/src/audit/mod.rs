@@ -6,6 +6,8 @@
 mod entry;
 mod file;
 mod log;
+#[cfg(test)]
+mod tests;
 
 pub use file::AuditError;
 pub use log::Audit;

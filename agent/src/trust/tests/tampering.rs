@@ -240,6 +240,12 @@ fn grants_that_are_signed_and_still_wrong() {
         let signed = signed_grant(&lab.alice, &grant);
         assert_refused(lab.open_with(&signed), code, words);
     }
+}
+
+#[test]
+fn grants_of_another_form() {
+    let mut lab = Lab::new();
+    let good = lab.grant();
     let payload = good.encode();
     for namespace in ["dtx-host-v1", "file", "git", "dtx-grant-v10"] {
         let signature = sign(&lab.alice, namespace, &payload);
