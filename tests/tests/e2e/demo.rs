@@ -30,8 +30,7 @@ fn demo(host: &Host, words: &[&str]) -> dtx_tests::lab::Program {
 
 /// What the host has besides the lab's own: processes of the demo, ports, files.
 fn leftovers(host: &Host) -> String {
-    let agents = host
-        .sh("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -o 'dtx-agent' | wc -l");
+    let agents = host.sh("ls -l /proc/[0-9]*/exe 2>/dev/null | grep -c '/dtx-agent$'; true");
     let ports = host.sh("ss -Hltnu | wc -l");
     let files = host
         .sh("find /tmp /var/tmp /run /dev/shm /home/worker -mindepth 1 ! -path /run/sshd | sort");

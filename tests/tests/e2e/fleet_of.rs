@@ -36,6 +36,13 @@ impl Fleet {
         Some(Self { agents, lab })
     }
 
+    /// Lets the operator meet every node, as first use does, so that all are pinned.
+    #[track_caller]
+    pub(crate) fn meet(&self) {
+        let report = self.operator().json(&["--all", "-e", "true"]);
+        report.expect_all(self.hosts().len(), "ok");
+    }
+
     /// How often a job that begins with [`START`] has started on a host.
     pub(crate) fn starts(&self, host: usize) -> usize {
         self.lab.host(host).read("/tmp/starts").lines().count()

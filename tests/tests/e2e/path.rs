@@ -6,6 +6,7 @@ use crate::fleet_of::Fleet;
 #[test]
 fn a_node_is_reached_by_name_and_by_address() {
     let Some(fleet) = Fleet::of(3) else { return };
+    fleet.meet();
     let operator = fleet.operator();
     let by_name = operator.json(&["-w", "n1,n3", "uname -n"]);
     by_name.expect_all(2, "ok");
@@ -71,6 +72,7 @@ fn a_line_arguments_and_a_script() {
 #[test]
 fn where_and_with_which_environment() {
     let Some(fleet) = Fleet::of(3) else { return };
+    fleet.meet();
     let operator = fleet.operator();
     let stdout = |words: &[&str]| {
         let report = operator.json(words);

@@ -83,7 +83,14 @@ fn broken_connections_are_taken_up_again() {
             let seen = run.written();
             holds(seen >= wanted, format!("{seen} of {wanted}"))
         });
-        assert!(run.runs());
+        if !run.runs() {
+            let (report, output) = run.finish();
+            panic!(
+                "over after {} bytes, {round} breaks: {}",
+                output.len(),
+                report.finished
+            );
+        }
         fleet.host(0).break_connections(15943);
     }
     let (report, output) = run.finish();

@@ -40,7 +40,7 @@ fn a_stranger_is_denied() {
         &["-i", "/root/stranger", "-w", "n1"],
         &["operators"],
     );
-    assert_eq!(denied.code, Some(4));
+    assert_eq!(denied.code, Some(4), "{denied}");
     // The same key, once it is in the file, and no longer once it is not.
     let host = fleet.host(0);
     let operators = host.read("/etc/dtx/operators");
@@ -62,7 +62,7 @@ fn an_unclaimed_agent_says_how_to_claim_it() {
     let Some(fleet) = Fleet::of(1) else { return };
     std::fs::remove_file(fleet.host(0).path("/etc/dtx/operators")).unwrap();
     let denied = must_not_run(&fleet, &["-w", "n1"], &["/etc/dtx/operators"]);
-    assert_eq!(denied.code, Some(4));
+    assert_eq!(denied.code, Some(4), "{denied}");
     fleet.host(0).write("/etc/dtx/operators", "");
     must_not_run(&fleet, &["-w", "n1"], &["/etc/dtx/operators"]);
     fleet
@@ -101,7 +101,7 @@ fn a_changed_node_key_is_refused_loudly() {
             &["-w", target],
             &["SHA256:", "known_nodes", "dtx keys forget n1"],
         );
-        assert_eq!(refused.code, Some(3));
+        assert_eq!(refused.code, Some(3), "{refused}");
         assert!(
             refused.err().matches("SHA256:").count() >= 2,
             "both fingerprints: {refused}"
@@ -174,7 +174,7 @@ version = 1
 [[rule]]
 id = "hello"
 who = ["file:operator@lab"]
-run = { shell = ['echo [a-z]+ >> /tmp/starts'], exec = [["/usr/bin/touch", { path_under = "/tmp" }]] }
+run = { shell = ['echo [a-z]+ >> /tmp/starts'], exec = [["/usr/bin/touch", { path_under = "/srv/drop" }]] }
 as = ["root"]
 "#;
 
@@ -183,12 +183,13 @@ fn a_policy_allows_what_it_says_and_nothing_else() {
     let Some(fleet) = Fleet::of(1) else { return };
     let host = fleet.host(0);
     host.write("/etc/dtx/policy.toml", POLICY);
+    host.sh("mkdir -p -m 755 /srv/drop");
     runs(&fleet);
     fleet
         .operator()
-        .json(&["-w", "n1", "-e", "/usr/bin/touch", "/tmp/allowed"])
+        .json(&["-w", "n1", "-e", "/usr/bin/touch", "/srv/drop/allowed"])
         .expect_all(1, "ok");
-    assert!(host.path("/tmp/allowed").exists());
+    assert!(host.path("/srv/drop/allowed").exists());
     let denied = |words: &[&str]| {
         let before = fleet.starts(0);
         let report: Report = fleet.operator().json(&[&["-w", "n1"], words].concat());
@@ -207,12 +208,12 @@ fn a_policy_allows_what_it_says_and_nothing_else() {
     denied(&["--cwd", "/tmp", START]);
     denied(&["--shell", "/bin/bash", START]);
     denied(&["-l", "worker", START]);
-    denied(&["-e", "/usr/bin/touch", "/tmp/../etc/evil"]);
+    denied(&["-e", "/usr/bin/touch", "/srv/drop/../../etc/evil"]);
     denied(&["-e", "/usr/bin/touch", "/etc/evil"]);
     denied(&["-e", "/usr/bin/touch", "-r"]);
     denied(&["-e", "touch", "/tmp/x"]);
-    host.sh("ln -s /etc /tmp/link");
-    denied(&["-e", "/usr/bin/touch", "/tmp/link/evil"]);
+    host.sh("ln -s /etc /srv/drop/link");
+    denied(&["-e", "/usr/bin/touch", "/srv/drop/link/evil"]);
     assert!(!host.path("/etc/evil").exists());
 
     let audit = host.read("/var/lib/dtx/executor/audit.jsonl");
