@@ -16,24 +16,28 @@ pub struct Progress {
     bar: ProgressBar,
     counts: Counts,
     began: Option<std::time::Instant>,
-    shown: bool,
+    // What the line says now; nothing as long as it is not there.
+    shown: Option<(usize, String)>,
 }
 
 /// A run that is over sooner never shows the line.
 const PATIENCE: Duration = Duration::from_millis(300);
+
+const COLOR: &str = "{bar:24.cyan/dim} {pos}/{len}  {msg}";
+const PLAIN: &str = "{bar:24} {pos}/{len}  {msg}";
 
 impl Progress {
     /// Draws to standard error, out of the way of what `console` writes.
     ///
     /// # Panics
     ///
-    /// Never: the template is correct.
+    /// Never: the templates are correct.
     #[must_use]
-    pub fn new(console: &Console) -> Self {
+    pub fn new(console: &Console, color: bool) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         bar.set_style(
-            ProgressStyle::with_template("{bar:24.cyan/dim} {pos}/{len}  {msg}")
-                .expect("the template is a constant that the tests draw")
+            ProgressStyle::with_template(if color { COLOR } else { PLAIN })
+                .expect("both templates are constants, and a test reads them")
                 .progress_chars("━━─"),
         );
         console.set_live(bar.clone());
@@ -41,7 +45,7 @@ impl Progress {
             bar,
             counts: Counts::default(),
             began: None,
-            shown: false,
+            shown: None,
         }
     }
 }
@@ -71,11 +75,15 @@ impl Reporter for Progress {
         if elapsed < PATIENCE {
             return Ok(());
         }
-        if !std::mem::replace(&mut self.shown, true) {
+        let line = (self.counts.done(), message(&self.counts, elapsed));
+        if self.shown.as_ref() == Some(&line) {
+            return Ok(());
+        }
+        self.bar.set_position(line.0 as u64);
+        self.bar.set_message(line.1.clone());
+        if self.shown.replace(line).is_none() {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
-        self.bar.set_position(self.counts.done() as u64);
-        self.bar.set_message(message(&self.counts, elapsed));
         self.bar.tick();
         Ok(())
     }
@@ -98,6 +106,13 @@ fn message(counts: &Counts, elapsed: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_templates_can_be_read() {
+        for template in [COLOR, PLAIN] {
+            assert!(ProgressStyle::with_template(template).is_ok());
+        }
+    }
 
     #[test]
     fn what_the_live_line_says() {

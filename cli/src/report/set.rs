@@ -117,7 +117,7 @@ impl Reporters {
         }
         let at_end = plan.format != Format::Lines && plan.format != Format::JsonLines;
         if at_end && terminal.stderr.terminal && plan.verbosity > Verbosity::Quiet {
-            list.push(Box::new(Progress::new(&console)));
+            list.push(Box::new(Progress::new(&console, terminal.stderr.color)));
         }
         push_format(&mut list, plan, terminal, &console);
         let color = terminal.stderr.color;

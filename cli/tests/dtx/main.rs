@@ -5,6 +5,7 @@
     reason = "the helpers are part of the tests: a panic is a failed test"
 )]
 
+mod demo;
 mod enroll;
 mod home;
 mod offline;

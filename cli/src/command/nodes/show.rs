@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use dtx_client::cluster::Selection;
 use dtx_proto_types::node::NodeName;
-use serde_json::json;
+use serde::Serialize;
 
 use super::change::{accept, forget};
 use super::list::list;
 use super::row::{Row, State};
 use crate::args::{NodesArgs, NodesCommand, NodesFormat};
 use crate::command::Context;
-use crate::error::Failure;
+use crate::error::{Context as Doing, Failure, Kind};
 use crate::exit_code;
 use crate::report::{Column, grid, nodes as count_nodes, one_line};
 use crate::style::Tone;
@@ -20,6 +20,14 @@ use crate::style::Tone;
 const SCHEMA: &str = "dtx.nodes/1";
 /// How long between two looks.
 const WATCH_PERIOD: Duration = Duration::from_secs(2);
+
+/// All nodes as one document.
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    cluster: &'a str,
+    nodes: &'a [Row],
+}
 
 /// Shows which nodes are there, or changes what is known of some.
 ///
@@ -66,9 +74,18 @@ fn show(
         context.tell(format_args!("{word}: {}: {text}", conflict.node));
     }
     if format == NodesFormat::Json {
-        let cluster = &context.settings.cluster;
-        let document = json!({"schema": SCHEMA, "cluster": cluster, "nodes": rows});
-        return context.print([document]);
+        let document = Document {
+            schema: SCHEMA,
+            cluster: &context.settings.cluster,
+            nodes: rows,
+        };
+        let text = serde_json::to_string(&document).map_err(|error| {
+            Failure::new(
+                Kind::Local,
+                Doing("the nodes cannot be written down", error),
+            )
+        })?;
+        return context.print([text]);
     }
     if !rows.is_empty() {
         context.print(table(context, rows))?;
