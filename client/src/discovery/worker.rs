@@ -20,6 +20,9 @@ use super::rounds::{ROUNDS_MAX, Rounds};
 
 /// Answers read from one socket before the others get their turn.
 const BATCH: usize = 512;
+/// How often each query is sent: one lost on its way would cost a whole round. Agents answer the
+/// first copy only.
+const COPIES: usize = 2;
 
 /// All that the thread owns.
 #[derive(Debug)]
@@ -60,18 +63,22 @@ impl Worker {
         self.events.try_send(Event::Finished(finished)).ok();
     }
 
-    /// Sends a round's queries everywhere. Whether there was something to send.
+    /// Sends a round's queries everywhere. Whether any could leave.
     fn ask(&mut self, id: QueryId) -> bool {
         let Ok(datagrams) = self.rounds.begin(id, Instant::now()) else {
             return false;
         };
+        let mut left = false;
         for asker in &self.askers {
-            let sent: io::Result<()> = datagrams.iter().try_for_each(|bytes| asker.ask(bytes));
+            let mut copies = datagrams.iter().cycle().take(datagrams.len() * COPIES);
+            let sent: io::Result<()> = copies.try_for_each(|bytes| asker.ask(bytes));
+            left |= sent.is_ok();
             if let (Err(error), Some(report)) = (sent, report_of(&mut self.reports, asker)) {
-                report.problem.get_or_insert_with(|| error.to_string());
+                let problem = || format!("the query could not be sent: {error}");
+                report.problem.get_or_insert_with(problem);
             }
         }
-        true
+        left
     }
 
     /// Reads answers until the round is over. `false` if told to stop.

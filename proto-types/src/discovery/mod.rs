@@ -29,6 +29,9 @@
 //!
 //! # Shards, filter, slots
 //!
+//! A client may send a query more than once, because one that is lost costs everybody's answers; an
+//! agent answers the first copy from an address and port.
+//!
 //! An agent answers if its [`Shard`] is asked, it is not in the [`Filter`] of those already heard,
 //! and then after a delay within the spread: its slot. Filter and slot come from a hash of query
 //! id and instance id ([`Mark`]), so that each round draws both anew: an agent that the filter hid

@@ -1,11 +1,11 @@
 //! Whom to answer, what, and when. No I/O.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use dtx_proto_types::discovery::{Interface, Query, Reply};
-use dtx_proto_types::id::InstanceId;
+use dtx_proto_types::id::{InstanceId, QueryId};
 use dtx_proto_types::version::VersionRange;
 
 use super::announcement::Announcement;
@@ -14,6 +14,8 @@ use super::budget::Budget;
 /// Most answers that wait for their moment: more than the budget lets through in the shortest
 /// spread, and little memory.
 const WAITING_MAX: usize = 256;
+/// Queries that are remembered, to answer one only once however many copies of it arrive.
+const ANSWERED_MAX: usize = 128;
 
 /// An answer and where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub(super) struct Answerer<L> {
     budget: Budget,
     waiting: BTreeMap<(Instant, u64), Answer<L>>,
     next: u64,
+    /// The newest last.
+    answered: VecDeque<(SocketAddr, QueryId)>,
 }
 
 impl<L> Answerer<L> {
@@ -46,6 +50,7 @@ impl<L> Answerer<L> {
             budget: Budget::new(instance, now),
             waiting: BTreeMap::new(),
             next: 0,
+            answered: VecDeque::with_capacity(ANSWERED_MAX),
         }
     }
 
@@ -69,9 +74,17 @@ impl<L> Answerer<L> {
         let Some(port) = self.announcement.port_at(from) else {
             return;
         };
-        if self.waiting.len() >= WAITING_MAX || !self.budget.take(source.ip(), now) {
+        let asked = (source, query.id);
+        if self.answered.contains(&asked)
+            || self.waiting.len() >= WAITING_MAX
+            || !self.budget.take(source.ip(), now)
+        {
             return;
         }
+        if self.answered.len() >= ANSWERED_MAX {
+            self.answered.pop_front();
+        }
+        self.answered.push_back(asked);
         let reply = Reply {
             id: query.id,
             instance: self.instance,
@@ -160,7 +173,9 @@ mod tests {
         let mut answerer = answerer(now);
         let bytes = query().encode().unwrap();
         let asker: SocketAddr = "10.0.0.9:15944".parse().unwrap();
-        answerer.hear(&bytes, asker, (5, &interface()), now);
+        for _ in 0..3 {
+            answerer.hear(&bytes, asker, (5, &interface()), now);
+        }
         let due = answerer.due().unwrap();
         assert_eq!(
             due - now,
@@ -229,13 +244,16 @@ mod tests {
         for n in 0..10_000_u32 {
             let [.., a, b] = n.to_be_bytes();
             let source = SocketAddr::from(([10, 0, 0, 1 + b % 250], 1024 + u16::from(a)));
-            let bytes = query().encode().unwrap();
+            let mut query = query();
+            query.id = QueryId::from_bytes(u128::from(n).to_be_bytes());
+            let bytes = query.encode().unwrap();
             bytes_in += bytes.len();
             answerer.hear(&bytes, source, (5, &interface()), now);
         }
         let later = now + Duration::from_secs(1);
         let out: Vec<Answer<u32>> = std::iter::from_fn(|| answerer.ready(later)).collect();
         assert_eq!(out.len(), 50);
+        assert!(answerer.answered.len() <= ANSWERED_MAX);
         assert!(out.iter().map(|answer| answer.bytes.len()).sum::<usize>() < bytes_in);
     }
 }
