@@ -273,6 +273,10 @@ pub struct Ended {
     /// Bytes that the command wrote to standard error.
     #[serde(default)]
     pub stderr: u64,
+    /// Most bytes of each stream that were sent, where there was a limit: the one asked for, or a
+    /// lower one of the node's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_bytes: Option<u64>,
     /// From start to end, in microseconds.
     #[serde(default)]
     pub duration_us: u64,

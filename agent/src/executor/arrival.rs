@@ -172,6 +172,7 @@ impl Executor {
                 ending,
                 stdout: 0,
                 stderr: 0,
+                output_bytes: None,
                 duration_us: 0,
                 notes: Vec::new(),
             };

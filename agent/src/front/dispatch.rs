@@ -142,6 +142,7 @@ fn dispatch_running(
                 ending,
                 stdout: 0,
                 stderr: 0,
+                output_bytes: None,
                 duration_us,
                 notes,
             };

@@ -151,8 +151,8 @@ impl Job {
             self.stdin = Stdin::streamed();
         }
         if let Some(limit) = output_bytes {
-            self.stdout.limit(limit);
-            self.stderr.limit(limit);
+            self.stdout.set_limit(limit);
+            self.stderr.set_limit(limit);
         }
     }
 
@@ -196,6 +196,8 @@ impl Job {
         };
         ended.stdout = self.stdout.read();
         ended.stderr = self.stderr.read();
+        ended.output_bytes = self.stdout.limit();
+        ended.output_bytes = self.stdout.limited_to();
         ended.notes.extend(notes);
         // A client that was told `lost` is not told otherwise later.
         self.last.get_or_insert(Reply::Ended(ended));
@@ -238,6 +240,7 @@ impl Job {
                 ending: Ending::Lost(gone.to_string()),
                 stdout: self.stdout.read(),
                 stderr: self.stderr.read(),
+                output_bytes: None,
                 duration_us: 0,
                 notes: Vec::new(),
             }));

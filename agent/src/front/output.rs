@@ -55,10 +55,20 @@ impl Output {
     }
 
     /// Bytes beyond the first `limit` are counted only.
-    pub(super) fn limit(&mut self, limit: u64) {
+    pub(super) fn set_limit(&mut self, limit: u64) {
         self.limit = limit;
         self.acknowledged = self.acknowledged.min(limit);
         self.sent = self.sent.min(limit);
+    }
+
+    /// The limit, if there is one.
+    pub(super) fn limited_to(&self) -> Option<u64> {
+        (self.limit < u64::MAX).then_some(self.limit)
+    }
+
+    /// How many bytes are sent at most, if there is a limit.
+    pub(super) fn limit(&self) -> Option<u64> {
+        (self.limit < u64::MAX).then_some(self.limit)
     }
 
     /// How many bytes may be read from the pipe now.
@@ -209,7 +219,7 @@ mod tests {
     fn beyond_the_limit_bytes_are_counted() {
         for limit in [0_u64, 1, 5, 6, 11, 12] {
             let mut output = Output::at(0);
-            output.limit(limit);
+            output.set_limit(limit);
             output.take(b"hello ");
             output.take(b"world");
             let sent = all(&mut output);
@@ -219,7 +229,7 @@ mod tests {
             assert!(output.is_sent());
         }
         let mut output = Output::at(100);
-        output.limit(30);
+        output.set_limit(30);
         assert!(output.is_sent() && output.is_clean() && output.resume(30).is_ok());
     }
 

@@ -66,6 +66,7 @@ fn any_reply() -> impl Strategy<Value = Reply> {
                     ending: Ending::Exited(code),
                     stdout,
                     stderr,
+                    output_bytes: None,
                     duration_us,
                     notes,
                 })

@@ -265,6 +265,7 @@ fn replies() -> Vec<(&'static str, Reply)> {
             ending,
             stdout: 6,
             stderr: 0,
+            output_bytes: None,
             duration_us: 12_345,
             notes: Vec::new(),
         })
@@ -273,6 +274,7 @@ fn replies() -> Vec<(&'static str, Reply)> {
         ending: Ending::Cancelled("by the client".to_owned()),
         stdout: 0,
         stderr: 0,
+        output_bytes: None,
         duration_us: 0,
         notes: vec!["1 process was left over".to_owned()],
     });

@@ -53,6 +53,13 @@ fn write_elsewhere(command: &mut Command, bytes: Vec<u8>) -> std::thread::JoinHa
     std::thread::spawn(move || stdout.write_all(&bytes).unwrap())
 }
 
+/// The command exits when all is written.
+async fn end_after(writer: std::thread::JoinHandle<()>, rig: &mut Rig, mut command: Command) {
+    finish(writer).await;
+    command.exit();
+    rig.executor.end(1, 0);
+}
+
 #[test]
 fn a_job_from_start_to_release() {
     run(async {
@@ -96,6 +103,7 @@ fn a_job_from_start_to_release() {
             ending: Ending::Exited(3),
             stdout: 5,
             stderr: 2,
+            output_bytes: None,
             duration_us: 42,
             notes: Vec::new(),
         };
@@ -131,12 +139,10 @@ fn ten_megabytes_arrive_byte_for_byte() {
         let (mut client, mut command) = running(&mut rig, None).await;
         let sent = pattern(10 * 1024 * 1024);
         let writer = write_elsewhere(&mut command, sent.clone());
-        command.exit();
-        rig.executor.end(1, 0);
-        let heard = client.hear_out(1, (0, 0)).await;
+        let end = end_after(writer, &mut rig, command);
+        let (heard, ()) = tokio::join!(client.hear_out(1, (0, 0)), end);
         assert!(heard.stdout == sent, "bytes differ");
         assert_eq!(heard.ended.stdout, sent.len() as u64);
-        finish(writer).await;
     });
 }
 
@@ -171,12 +177,10 @@ fn a_client_that_acknowledges_nothing_gets_a_window_and_the_command_waits() {
             stderr: 0,
         };
         client.send(1, Request::Ack(ack)).await;
-        command.exit();
-        rig.executor.end(1, 0);
         let got = usize::try_from(got).unwrap();
-        let heard = client.hear_out(1, (got, 0)).await;
+        let end = end_after(writer, &mut rig, command);
+        let (heard, ()) = tokio::join!(client.hear_out(1, (got, 0)), end);
         assert!(heard.stdout == sent[got..], "bytes differ");
-        finish(writer).await;
     });
 }
 
@@ -187,12 +191,11 @@ fn beyond_its_limit_output_is_counted() {
         let (mut client, mut command) = running(&mut rig, Some(100_000)).await;
         let sent = pattern(3 * 1024 * 1024);
         let writer = write_elsewhere(&mut command, sent.clone());
-        command.exit();
-        rig.executor.end(1, 0);
-        let heard = client.hear_out(1, (0, 0)).await;
+        let end = end_after(writer, &mut rig, command);
+        let (heard, ()) = tokio::join!(client.hear_out(1, (0, 0)), end);
         assert!(heard.stdout == sent[..100_000], "bytes differ");
+        assert_eq!(heard.ended.output_bytes, Some(100_000));
         assert_eq!(heard.ended.stdout, sent.len() as u64);
-        finish(writer).await;
     });
 }
 
@@ -217,16 +220,14 @@ fn a_client_comes_back_for_its_output() {
         drop(client);
         let closed = rig.executor.next_event().await;
         assert_eq!(closed, ToExecutor::Closed(SessionNumber(1)));
-        command.exit();
-        rig.executor.end(1, 7);
         let (mut client, _) = rig.session(2).await;
         client.send(9, attach(123_456, 0)).await;
         rig.executor.attach_next(1).await;
         assert_eq!(client.next().await, (9, state(Phase::Running)));
-        let heard = client.hear_out(9, (123_456, 0)).await;
+        let end = end_after(writer, &mut rig, command);
+        let (heard, ()) = tokio::join!(client.hear_out(9, (123_456, 0)), end);
         assert!(heard.stdout == sent[123_456..], "bytes differ");
-        assert_eq!(heard.ended.ending, Ending::Exited(7));
-        finish(writer).await;
+        assert_eq!(heard.ended.ending, Ending::Exited(0));
     });
 }
 
