@@ -96,20 +96,14 @@ impl End {
             reconnects: 0,
             passing: true,
         };
-        match completeness(received, wrote, limit) {
-            Completeness::Whole => {}
-            Completeness::Cut(at) => end.notes.push(format!(
-                "the node sends only the first {at} bytes of each stream"
-            )),
-            Completeness::Missing if end.outcome == Outcome::Lost => {}
-            Completeness::Missing => {
-                let how = describe(&ended.ending);
-                end.outcome = Outcome::Lost;
-                end.reason = Some(format!(
-                    "{how}, but only {} of {} bytes of stdout and {} of {} of stderr arrived",
-                    received.stdout, wrote.stdout, received.stderr, wrote.stderr
-                ));
-            }
+        let limit = [ended.output_bytes, limit].into_iter().flatten().min();
+        if end.outcome != Outcome::Lost && !is_complete(received, wrote, limit) {
+            let how = describe(&ended.ending);
+            end.outcome = Outcome::Lost;
+            end.reason = Some(format!(
+                "{how}, but only {} of {} bytes of stdout and {} of {} of stderr arrived",
+                received.stdout, wrote.stdout, received.stderr, wrote.stderr
+            ));
         }
         end
     }
@@ -160,38 +154,10 @@ fn describe(ending: &Ending) -> String {
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Completeness {
-    /// All that was written arrived, or all that was asked for.
-    Whole,
-    /// The node cut each stream at this length by a limit of its own.
-    Cut(u64),
-    /// Something is missing.
-    Missing,
-}
-
-/// Whether what arrived is what was written. A node may have a lower limit than was asked for; it
-/// shows in all of its streams alike.
-fn completeness(received: Ack, wrote: Ack, limit: Option<u64>) -> Completeness {
-    let streams = [
-        (received.stdout, wrote.stdout),
-        (received.stderr, wrote.stderr),
-    ];
-    let bound = limit.unwrap_or(u64::MAX);
-    if streams.iter().all(|(got, all)| *got == bound.min(*all)) {
-        return Completeness::Whole;
-    }
-    let cut = streams
-        .iter()
-        .filter(|(got, all)| got != all)
-        .map(|(got, _)| *got);
-    let at = cut.max().unwrap_or(0);
-    let alike = streams.iter().all(|(got, all)| *got == at.min(*all));
-    if alike && 0 < at && at < bound {
-        Completeness::Cut(at)
-    } else {
-        Completeness::Missing
-    }
+/// Whether all arrived that was written, or all that the limit in force lets through.
+fn is_complete(received: Ack, wrote: Ack, limit: Option<u64>) -> bool {
+    let limit = limit.unwrap_or(u64::MAX);
+    received.stdout == wrote.stdout.min(limit) && received.stderr == wrote.stderr.min(limit)
 }
 
 #[cfg(test)]
@@ -201,27 +167,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_cut_or_missing() {
-        use Completeness::{Cut, Missing, Whole};
+    fn complete_or_not() {
         let ack = |(stdout, stderr)| Ack { stdout, stderr };
         for (received, wrote, limit, expected) in [
-            ((0, 0), (0, 0), None, Whole),
-            ((9, 4), (9, 4), Some(9), Whole),
-            ((9, 4), (90, 4), Some(9), Whole),
-            ((9, 9), (90, 90), Some(9), Whole),
-            ((0, 0), (7, 0), Some(0), Whole),
-            // A limit of the node's own.
-            ((9, 4), (90, 4), None, Cut(9)),
-            ((9, 9), (90, 10), Some(20), Cut(9)),
-            // What no limit explains.
-            ((0, 4), (90, 4), None, Missing),
-            ((8, 9), (90, 90), None, Missing),
-            ((8, 20), (90, 20), None, Missing),
-            ((9, 4), (8, 4), None, Missing),
-            ((30, 0), (90, 0), Some(20), Missing),
+            ((0, 0), (0, 0), None, true),
+            ((9, 4), (9, 4), Some(9), true),
+            ((9, 4), (90, 4), Some(9), true),
+            ((9, 9), (90, 90), Some(9), true),
+            ((0, 0), (7, 0), Some(0), true),
+            ((9, 4), (90, 4), None, false),
+            ((8, 9), (90, 90), Some(9), false),
+            ((9, 4), (8, 4), None, false),
+            ((30, 0), (90, 0), Some(20), false),
         ] {
-            let got = completeness(ack(received), ack(wrote), limit);
+            let got = is_complete(ack(received), ack(wrote), limit);
             assert_eq!(got, expected, "{received:?} of {wrote:?}, limit {limit:?}");
+        }
+    }
+
+    #[test]
+    fn a_lower_limit_of_the_node_counts() {
+        for (asked, of_node, outcome) in [
+            (Some(9), None, Outcome::Lost),
+            (Some(9), Some(4), Outcome::Ok),
+            (None, Some(4), Outcome::Ok),
+            (None, Some(5), Outcome::Lost),
+            (None, None, Outcome::Lost),
+        ] {
+            let ended = Ended {
+                ending: Ending::Exited(0),
+                stdout: 90,
+                stderr: 0,
+                output_bytes: of_node,
+                duration_us: 1,
+                notes: vec![],
+            };
+            let received = Ack {
+                stdout: 4,
+                stderr: 0,
+            };
+            let end = End::ended(ended, received, asked);
+            assert_eq!(end.outcome, outcome, "{asked:?} {of_node:?}");
         }
     }
 
@@ -253,6 +239,7 @@ mod tests {
                 ending: ending.clone(),
                 stdout: 0,
                 stderr: 0,
+                output_bytes: None,
                 duration_us: 1,
                 notes: vec![],
             };
@@ -273,6 +260,7 @@ mod tests {
             ending: Ending::Exited(0),
             stdout: 10,
             stderr: 0,
+            output_bytes: None,
             duration_us: 1,
             notes: vec![],
         };

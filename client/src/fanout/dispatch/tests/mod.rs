@@ -1,0 +1,5 @@
+//! The engine over nodes that do what their names say, in simulated time.
+
+mod fake;
+mod laws;
+mod stories;
