@@ -8,6 +8,7 @@ use std::process::{Command, ExitCode};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{Signal, raise};
+use nix::unistd::{getegid, setgroups};
 
 /// Runs `program` in the namespaces that the holder's descriptors lead to, and ends as it ended.
 ///
@@ -33,6 +34,8 @@ pub fn enter(keys: &[String], program: &[String]) -> io::Result<ExitCode> {
         (of_holder(&format!("fd/{mnt}"))?, CloneFlags::CLONE_NEWNS),
     ];
     if let Some(user) = user {
+        // As `hold` did: inside, nothing about groups can be set any more.
+        setgroups(&[getegid()]).ok();
         setns(user, CloneFlags::CLONE_NEWUSER)?;
     }
     for (space, kind) in spaces {

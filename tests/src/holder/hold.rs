@@ -27,6 +27,8 @@ pub fn hold() -> io::Result<ExitCode> {
     let plan = Plan::from_line(&line).ok_or_else(|| io::Error::other("no plan"))?;
     if plan.user_namespace {
         let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
+        // What cannot be set inside is set before, where that is possible: see `rootfs::people`.
+        nix::unistd::setgroups(&[gid]).ok();
         unshare(CloneFlags::CLONE_NEWUSER)?;
         std::fs::write("/proc/self/setgroups", "deny")?;
         std::fs::write("/proc/self/uid_map", format!("0 {uid} 1"))?;

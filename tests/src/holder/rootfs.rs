@@ -88,7 +88,7 @@ pub(crate) fn build(plan: &Plan, host: &HostPlan) -> io::Result<()> {
     for (from, to) in &plan.binaries {
         bind_file(from, &root.join(to.trim_start_matches('/')))?;
     }
-    people(root, host)?;
+    people(root, plan, host)?;
     let pts = Some("newinstance,ptmxmode=0666,mode=0620");
     mount(
         Some("devpts"),
@@ -157,13 +157,19 @@ fn configuration(root: &Path, name: &str) -> io::Result<()> {
     Ok(())
 }
 
-fn people(root: &Path, host: &HostPlan) -> io::Result<()> {
+fn people(root: &Path, plan: &Plan, host: &HostPlan) -> io::Result<()> {
     let (name, id) = WORKER;
     append(
         &root.join("etc/passwd"),
         &format!("{name}:x:{id}:{id}::/home/{name}:/bin/sh\n"),
     )?;
     append(&root.join("etc/group"), &format!("{name}:x:{id}:\n"))?;
+    // In a user namespace groups cannot be set: there root belongs to those that this process has.
+    for group in nix::unistd::getgroups()? {
+        if plan.user_namespace && group.as_raw() != 0 {
+            append(&root.join("etc/group"), &format!("outer:x:{group}:root\n"))?;
+        }
+    }
     let home = root.join("home").join(name);
     fs::create_dir(&home)?;
     // Where only one user is mapped, nobody can be this one.

@@ -168,6 +168,12 @@ impl Lab {
         &self.switch
     }
 
+    /// Whether only one user exists here, because the lab lives in a user namespace.
+    #[must_use]
+    pub const fn has_one_user(&self) -> bool {
+        self.user_namespace
+    }
+
     /// Whether commands can run as other users here; says so if not.
     #[must_use]
     pub fn has_users(&self) -> bool {

@@ -8,9 +8,9 @@ use dtx_tests::wait::{holds, wait_for};
 use nix::sys::signal::Signal;
 
 /// The demo on a bare host, as somebody who is not root where users exist.
-fn demo(host: &Host, words: &[&str]) -> dtx_tests::lab::Program {
+fn demo(lab: &Lab) -> dtx_tests::lab::Program {
     let mut line = Vec::new();
-    if nix::unistd::geteuid().is_root() {
+    if !lab.has_one_user() {
         line.extend([
             "setpriv",
             "--reuid",
@@ -21,8 +21,8 @@ fn demo(host: &Host, words: &[&str]) -> dtx_tests::lab::Program {
         ]);
     }
     line.extend(["/dtx/bin/dtx", "demo"]);
-    line.extend(words);
-    host.program(&line)
+    lab.host(0)
+        .program(&line)
         .env("HOME", "/home/worker")
         .env("USER", "worker")
         .env("LOGNAME", "worker")
@@ -56,14 +56,14 @@ fn a_demo_shows_a_first_job_and_leaves_nothing() {
     let Some(lab) = Lab::new(1) else { return };
     let host = lab.host(0);
     assert_eq!(leftovers(host), NOTHING);
-    let finished = demo(host, &[]).run().expect_code(0);
+    let finished = demo(&lab).run().expect_code(0);
     println!("{finished}");
     assert!(finished.out().lines().count() >= 3, "{finished}");
     wait_for_nothing(host);
 }
 
-fn running_demo(host: &Host) -> Process {
-    let process = demo(host, &[]).spawn();
+fn running_demo(lab: &Lab) -> Process {
+    let process = demo(lab).spawn();
     wait_for("the demo's agents run", Duration::from_secs(15), || {
         let agents = measure::tree(process.pid()).len();
         holds(agents > 2, format!("{agents} processes"))
@@ -74,7 +74,7 @@ fn running_demo(host: &Host) -> Process {
 #[test]
 fn an_interrupted_demo_leaves_nothing() {
     let Some(lab) = Lab::new(1) else { return };
-    let demo = running_demo(lab.host(0));
+    let demo = running_demo(&lab);
     demo.signal(Signal::SIGINT);
     drop(demo.finish());
     wait_for_nothing(lab.host(0));
@@ -83,7 +83,7 @@ fn an_interrupted_demo_leaves_nothing() {
 #[test]
 fn a_killed_demo_leaves_nothing() {
     let Some(lab) = Lab::new(1) else { return };
-    let mut demo = running_demo(lab.host(0));
+    let mut demo = running_demo(&lab);
     demo.kill();
     wait_for_nothing(lab.host(0));
 }
