@@ -161,14 +161,11 @@ fn discovery(lab: &Lab, nodes: usize) {
             .dtx(&["run", "--state-dir", &state, "--list", "--all"]);
         let finished = program.run();
         wall.push(u64::try_from(finished.wall.as_micros()).unwrap_or(u64::MAX));
-        let listed = finished
-            .out()
-            .split_whitespace()
-            .next()
-            .map(ToOwned::to_owned)
-            .unwrap_or_default();
+        // As a folded set or as one name a line.
         let width = nodes.to_string().len();
-        complete += usize::from(listed == format!("n[{:0width$}-{nodes}]", 1));
+        let folded = format!("n[{:0width$}-{nodes}]", 1);
+        let listed = finished.out();
+        complete += usize::from(listed.trim() == folded || listed.lines().count() == nodes);
     }
     println!(
         "Discovery from an empty cache (`--all --list`): median {}, complete in {complete} of {RUNS}.\n",
