@@ -143,3 +143,71 @@ impl fmt::Debug for SessionKey {
         self.0.fmt(f)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    //! The other side, for tests.
+
+    use rustls::DistinguishedName;
+    use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+
+    use super::*;
+
+    pub(crate) fn certified(key: &Arc<SecretKey>) -> Arc<CertifiedKey> {
+        Arc::new(CertifiedKey::new(
+            vec![CertificateDer::from(key.public().to_spki().to_vec())],
+            Arc::new(SessionKey(Arc::clone(key))),
+        ))
+    }
+
+    /// Lets any client in that signs the handshake with its key.
+    #[derive(Debug)]
+    pub(crate) struct AnyClient;
+
+    impl ClientCertVerifier for AnyClient {
+        fn root_hint_subjects(&self) -> &[DistinguishedName] {
+            &[]
+        }
+
+        fn verify_client_cert(
+            &self,
+            _end_entity: &CertificateDer<'_>,
+            _intermediates: &[CertificateDer<'_>],
+            _now: UnixTime,
+        ) -> Result<ClientCertVerified, Error> {
+            Ok(ClientCertVerified::assertion())
+        }
+
+        fn verify_tls12_signature(
+            &self,
+            _message: &[u8],
+            _cert: &CertificateDer<'_>,
+            _dss: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            Err(Error::General("not TLS 1.3".to_owned()))
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            cert: &CertificateDer<'_>,
+            dss: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            let provider = rustls::crypto::ring::default_provider();
+            rustls::crypto::verify_tls13_signature_with_raw_key(
+                message,
+                &SubjectPublicKeyInfoDer::from(cert.as_ref()),
+                dss,
+                &provider.signature_verification_algorithms,
+            )
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            vec![SignatureScheme::ED25519]
+        }
+
+        fn requires_raw_public_keys(&self) -> bool {
+            true
+        }
+    }
+}

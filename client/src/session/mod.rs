@@ -6,6 +6,8 @@ mod handle;
 mod inbox;
 mod link;
 mod outbox;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub use connect::{Expect, Opening};
 pub use error::{ConnectError, SessionEnd};

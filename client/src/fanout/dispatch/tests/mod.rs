@@ -1,5 +1,6 @@
 //! The engine over nodes that do what their names say, in simulated time.
 
+mod cuts;
 mod fake;
 mod laws;
 mod stories;
