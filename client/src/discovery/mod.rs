@@ -3,7 +3,7 @@
 //! [`Discovery::start`] asks on every fit interface and tells who answers, as answers come, until
 //! the rounds are over. What is [`Heard`] is a hint: who a node is, TLS shows.
 //!
-//! [`rounds`] decides what to ask, whom to believe and when it is enough, without I/O and clock.
+//! `rounds` decides what to ask, whom to believe and when it is enough, without I/O and clock.
 //! One thread of its own does the rest, so that answers are read while hundreds of TLS handshakes
 //! keep the runtime busy.
 
