@@ -18,6 +18,8 @@ mod route;
 mod seen;
 mod select;
 mod selection;
+#[cfg(test)]
+mod tests;
 mod trust;
 
 pub use error::{OpenError, RunError, SelectError};

@@ -110,19 +110,20 @@ impl Search<'_> {
 
     /// `-i FILE`: only this key, from the agent if that has it.
     fn named(&mut self, path: &Path) -> Option<Identity> {
-        match key_file::read_public(path) {
-            Ok((public, _comment)) => {
-                // `-i id.pub`: the private half is in the agent, or beside it.
-                let private = path.with_extension("");
-                return self.in_agent(public).or_else(|| self.in_file(&private));
-            }
-            Err(key_file::KeyFileError::Algorithm(_)) => {
-                self.in_file(path);
-                return None;
-            }
-            Err(_not_public) => {}
+        if path.extension().is_none_or(|extension| extension != "pub") {
+            return self.in_agent_or_file(path);
         }
-        self.in_agent_or_file(path)
+        match key_file::read_public(path) {
+            // The private half is in the agent, or beside it.
+            Ok((public, _comment)) => {
+                let private = path.with_extension("");
+                self.in_agent(public).or_else(|| self.in_file(&private))
+            }
+            Err(error) => {
+                self.tried.push(format!("{} {error}", path.display()));
+                None
+            }
+        }
     }
 
     /// Default files whose key the agent holds, then the agent's other keys, then the files.

@@ -7,6 +7,8 @@ mod generate;
 mod key_file;
 mod keygen;
 mod operator;
+#[cfg(test)]
+mod tests;
 
 pub use agent::AgentError;
 pub use find::{IdentityError, IdentitySource};
