@@ -3,15 +3,17 @@
 //! Pure: time and chance come from the caller. Connections count here until their grant is
 //! verified. Too many make room in this order: one that has dawdled longer than an honest
 //! handshake takes, then whoever chance picks. An address that caused trouble gets a smaller share
-//! for a while, never none: the trouble may come from somebody else behind the same address.
+//! for a while, never none: the trouble may come from somebody else behind the same address. Who
+//! comes while the share is in use waits, unread: a place is free again in milliseconds, unless
+//! somebody dawdles.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::budget::{
-    EARLY_DROP_FROM, EARLY_DROP_PERCENT, PATIENCE, SOURCES_MAX, UNAUTHENTICATED_MAX,
-    UNAUTHENTICATED_PER_SOURCE,
+    EARLY_DROP_FROM, EARLY_DROP_PERCENT, PATIENCE, QUEUED_MAX, QUEUED_PER_SOURCE, SOURCES_MAX,
+    UNAUTHENTICATED_MAX, UNAUTHENTICATED_PER_SOURCE,
 };
 use crate::ipc::Connection;
 
@@ -31,6 +33,8 @@ pub(super) enum Verdict {
     Admit,
     /// Let it try, and close this one in its place.
     AdmitInsteadOf(Connection),
+    /// Leave it alone, and ask again soon.
+    Wait,
     /// Close it.
     TurnAway,
 }
@@ -57,6 +61,8 @@ impl Trouble {
 #[derive(Debug, Default)]
 pub(super) struct Admission {
     waiting: BTreeMap<Connection, Waiting>,
+    /// Those that wait for a place.
+    queued: BTreeMap<Connection, IpAddr>,
     /// Until when trouble is remembered.
     penalties: BTreeMap<IpAddr, Instant>,
 }
@@ -68,7 +74,8 @@ struct Waiting {
 }
 
 impl Admission {
-    /// Judges a new connection. `chance` draws a number below its argument.
+    /// Judges a new connection, or one that had to wait. `chance` draws a number below its
+    /// argument.
     pub(super) fn arrive(
         &mut self,
         connection: Connection,
@@ -76,15 +83,25 @@ impl Admission {
         now: Instant,
         chance: &mut dyn FnMut(usize) -> usize,
     ) -> Verdict {
+        self.queued.remove(&connection);
         let verdict = self.judge(source, now, chance);
-        if let Verdict::AdmitInsteadOf(other) = verdict {
-            self.waiting.remove(&other);
+        match verdict {
+            Verdict::Admit => {}
+            Verdict::AdmitInsteadOf(other) => drop(self.waiting.remove(&other)),
+            Verdict::Wait => {
+                self.queued.insert(connection, source);
+                return verdict;
+            }
+            Verdict::TurnAway => return verdict,
         }
-        if verdict != Verdict::TurnAway {
-            let since = now;
-            self.waiting.insert(connection, Waiting { source, since });
-        }
+        let since = now;
+        self.waiting.insert(connection, Waiting { source, since });
         verdict
+    }
+
+    /// A connection waits no more for a place.
+    pub(super) fn give_up(&mut self, connection: Connection) {
+        self.queued.remove(&connection);
     }
 
     /// A connection is authenticated, or gone without fault.
@@ -120,7 +137,7 @@ impl Admission {
             return if waiting.dawdles(now) {
                 Verdict::AdmitInsteadOf(*connection)
             } else {
-                Verdict::TurnAway
+                self.queue(source)
             };
         }
         let count = self.waiting.len();
@@ -134,6 +151,15 @@ impl Admission {
                 Some(unlucky) => Verdict::AdmitInsteadOf(*unlucky),
                 None => Verdict::TurnAway,
             },
+        }
+    }
+
+    fn queue(&self, source: IpAddr) -> Verdict {
+        let own = self.queued.values().filter(|other| **other == source);
+        if self.queued.len() >= QUEUED_MAX || own.count() >= QUEUED_PER_SOURCE {
+            Verdict::TurnAway
+        } else {
+            Verdict::Wait
         }
     }
 
@@ -215,18 +241,19 @@ mod tests {
         assert_eq!(verdict, expected, "{what}");
         assert!(chances.next().is_none(), "{what}: chance left over");
         let admitted = admission.waiting.contains_key(&new);
-        assert_eq!(admitted, expected != Verdict::TurnAway, "{what}");
+        let may_try = !matches!(expected, Verdict::Wait | Verdict::TurnAway);
+        assert_eq!(admitted, may_try, "{what}");
         assert!(admission.waiting.len() <= UNAUTHENTICATED_MAX, "{what}");
     }
 
     #[test]
     fn who_is_admitted() {
-        use Verdict::{Admit, AdmitInsteadOf, TurnAway};
+        use Verdict::{Admit, AdmitInsteadOf, TurnAway, Wait};
         let many = |count: u8, age| (10..10 + count).map(|a| (a, age)).collect::<Vec<_>>();
         let rows: &[Row<'_>] = &[
             ("nobody waits", &[], (0, 0), 1, &[], Admit),
             ("seven of its own", &[(1, 5); 7], (0, 0), 1, &[], Admit),
-            ("eight of its own", &[(1, 5); 8], (0, 0), 1, &[], TurnAway),
+            ("eight of its own", &[(1, 5); 8], (0, 0), 1, &[], Wait),
             (
                 "eight that dawdle",
                 &[(1, 1000); 8],
@@ -271,15 +298,44 @@ mod tests {
                 AdmitInsteadOf(Connection(64)),
             ),
             ("two failures", &[(1, 5); 7], (1, 2), 1, &[], Admit),
-            ("three failures", &[(1, 5); 4], (1, 3), 1, &[], TurnAway),
-            ("twelve failures", &[(1, 5); 2], (1, 12), 1, &[], TurnAway),
-            ("any number", &[(1, 5); 1], (1, 5000), 1, &[], TurnAway),
+            ("three failures", &[(1, 5); 4], (1, 3), 1, &[], Wait),
+            ("twelve failures", &[(1, 5); 2], (1, 12), 1, &[], Wait),
+            ("any number", &[(1, 5); 1], (1, 5000), 1, &[], Wait),
             ("still not shut out", &[], (1, 5000), 1, &[], Admit),
             ("others' trouble", &[(1, 5); 7], (2, 5000), 1, &[], Admit),
         ];
         for row in rows {
             check(*row);
         }
+    }
+
+    #[test]
+    fn the_queue_is_bounded_and_moves_on() {
+        let now = Instant::now();
+        let mut admission = Admission::default();
+        let mut arrive =
+            |number, last| admission.arrive(Connection(number), address(last), now, &mut |_| 99);
+        for number in 0..8 {
+            assert_eq!(arrive(number, 1), Verdict::Admit);
+        }
+        for number in 8..8 + 64 {
+            assert_eq!(arrive(number, 1), Verdict::Wait);
+            assert_eq!(
+                arrive(number, 1),
+                Verdict::Wait,
+                "asking again takes no more room"
+            );
+        }
+        assert_eq!(arrive(100, 1), Verdict::TurnAway);
+        assert_eq!(arrive(101, 2), Verdict::Admit);
+        admission.leave(Connection(0));
+        admission.give_up(Connection(70));
+        let mut arrive =
+            |number, last| admission.arrive(Connection(number), address(last), now, &mut |_| 99);
+        assert_eq!(arrive(9, 1), Verdict::Admit);
+        assert_eq!(arrive(102, 1), Verdict::Wait);
+        assert_eq!(arrive(103, 1), Verdict::Wait);
+        assert_eq!(arrive(104, 1), Verdict::TurnAway);
     }
 
     #[test]

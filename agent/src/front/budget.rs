@@ -13,6 +13,14 @@ pub(super) const EARLY_DROP_PERCENT: usize = 30;
 /// A connection that has taken this long for its handshake is the first to lose its place: an
 /// honest one needs milliseconds.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+/// Connections in all that may wait for a place, unread: many honest clients on one machine.
+pub(super) const QUEUED_MAX: usize = 192;
+/// Of those, how many may come from one address.
+pub(super) const QUEUED_PER_SOURCE: usize = 64;
+/// How often such a connection asks again.
+pub(super) const QUEUED_STEP: Duration = Duration::from_millis(20);
+/// How long it does so: as long as a client waits for a connection.
+pub(super) const QUEUED_PATIENCE: Duration = Duration::from_secs(5);
 /// TLS bytes from a peer before its hello is complete: a hello and two handshake flights.
 pub(super) const UNAUTHENTICATED_BYTES: usize = 32 * 1024;
 /// Addresses about which the front remembers something: penalties, lines of the log.

@@ -8,8 +8,10 @@ use std::time::Instant;
 
 use ring::rand::SecureRandom;
 use tokio::task::AbortHandle;
+use tokio::time::sleep;
 
 use super::admission::{Admission, Trouble, Verdict};
+use super::budget::{QUEUED_PATIENCE, QUEUED_STEP};
 use super::state::State;
 use crate::ipc::Connection;
 
@@ -27,34 +29,55 @@ pub(super) struct Place {
     trouble: Option<Trouble>,
 }
 
+/// What a new connection gets.
+pub(super) enum Entry {
+    /// It may try.
+    Place(Place),
+    /// It may try when others have done.
+    Queued(Queued),
+}
+
+/// Waits for a place. Dropping it gives up.
+pub(super) struct Queued {
+    state: Rc<State>,
+    connection: Connection,
+    source: IpAddr,
+    placed: bool,
+}
+
 impl Door {
-    /// Asks for a place. Another connection may have to go for it.
+    /// Asks for a place. Another connection may have to go for it. `None`: this one has to.
     pub(super) fn enter(
         state: &Rc<State>,
         connection: Connection,
         source: IpAddr,
-    ) -> Option<Place> {
-        let door = &state.door;
+    ) -> Option<Entry> {
+        match state.door.ask(connection, source) {
+            Verdict::Admit | Verdict::AdmitInsteadOf(_) => {
+                Some(Entry::Place(Place::new(state, connection)))
+            }
+            Verdict::Wait => Some(Entry::Queued(Queued {
+                state: Rc::clone(state),
+                connection,
+                source,
+                placed: false,
+            })),
+            Verdict::TurnAway => None,
+        }
+    }
+
+    fn ask(&self, connection: Connection, source: IpAddr) -> Verdict {
         let now = Instant::now();
-        let verdict = door
+        let verdict = self
             .admission
             .borrow_mut()
             .arrive(connection, source, now, &mut chance);
-        match verdict {
-            Verdict::Admit => {}
-            Verdict::AdmitInsteadOf(other) => {
-                if let Some(task) = door.tasks.borrow_mut().remove(&other) {
-                    task.abort();
-                }
-            }
-            Verdict::TurnAway => return None,
+        if let Verdict::AdmitInsteadOf(other) = verdict
+            && let Some(task) = self.tasks.borrow_mut().remove(&other)
+        {
+            task.abort();
         }
-        Some(Place {
-            state: Rc::clone(state),
-            connection,
-            // Unless it turns out well.
-            trouble: Some(Trouble::Silent),
-        })
+        verdict
     }
 
     /// This task serves the connection, until it has proved who it is.
@@ -65,7 +88,54 @@ impl Door {
     }
 }
 
+impl Entry {
+    /// The place, as soon as there is one. `None`: there was none for too long.
+    pub(super) async fn place(self) -> Option<Place> {
+        match self {
+            Self::Place(place) => Some(place),
+            Self::Queued(queued) => queued.place().await,
+        }
+    }
+}
+
+impl Queued {
+    async fn place(mut self) -> Option<Place> {
+        let deadline = Instant::now() + QUEUED_PATIENCE;
+        while Instant::now() < deadline {
+            sleep(QUEUED_STEP).await;
+            match self.state.door.ask(self.connection, self.source) {
+                Verdict::Admit | Verdict::AdmitInsteadOf(_) => {
+                    self.placed = true;
+                    return Some(Place::new(&self.state, self.connection));
+                }
+                Verdict::Wait => {}
+                Verdict::TurnAway => return None,
+            }
+        }
+        None
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        if !self.placed {
+            let door = &self.state.door;
+            door.tasks.borrow_mut().remove(&self.connection);
+            door.admission.borrow_mut().give_up(self.connection);
+        }
+    }
+}
+
 impl Place {
+    fn new(state: &Rc<State>, connection: Connection) -> Self {
+        Self {
+            state: Rc::clone(state),
+            connection,
+            // Unless it turns out well.
+            trouble: Some(Trouble::Silent),
+        }
+    }
+
     /// The number of the connection that has this place.
     pub(super) const fn connection(&self) -> Connection {
         self.connection

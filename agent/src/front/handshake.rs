@@ -83,7 +83,9 @@ pub(super) async fn serve(state: Rc<State>, tcp: TcpStream, peer: SocketAddr, pl
         Err(error) => {
             match error {
                 // Scans and health checks do that, and the executor has told of a refusal.
-                HandshakeError::Closed | HandshakeError::Refused(_) => {
+                HandshakeError::Closed
+                | HandshakeError::Refused(_)
+                | HandshakeError::Socket(SocketError::Io(_)) => {
                     log::debug!("connection from {peer}: {error}");
                 }
                 _ => state.complain(peer, &error),

@@ -16,6 +16,8 @@ use super::handshake;
 use super::networks::Networks;
 use super::state::State;
 
+const TOO_MANY: &str = "too many connections wait to be authenticated";
+
 /// Accepts connections on one socket until the agent drains.
 pub(super) async fn run(
     state: Rc<State>,
@@ -54,16 +56,21 @@ fn admit(state: &Rc<State>, tcp: TcpStream, peer: SocketAddr, networks: &mut Net
         return;
     }
     let connection = state.next_connection();
-    let Some(place) = Door::enter(state, connection, source) else {
-        state.complain(peer, &"too many connections wait to be authenticated");
+    let Some(entry) = Door::enter(state, connection, source) else {
+        state.complain(peer, &TOO_MANY);
         return;
     };
     if let Err(error) = tcp.set_nodelay(true) {
         log::debug!("connection from {peer}: {error}");
         return;
     }
-    let serving = handshake::serve(Rc::clone(state), tcp, peer, place);
-    let task = state.connections.spawn_local(serving);
+    let state_of_task = Rc::clone(state);
+    let task = state.connections.spawn_local(async move {
+        match entry.place().await {
+            Some(place) => handshake::serve(state_of_task, tcp, peer, place).await,
+            None => state_of_task.complain(peer, &TOO_MANY),
+        }
+    });
     state.door.watch(connection, task.abort_handle());
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use dtx_proto_types::frame::{Frame, kind};
@@ -219,24 +219,46 @@ fn other_tls_is_refused() {
 }
 
 #[test]
-fn an_address_has_eight_places_and_gets_them_back() {
+fn those_who_dawdle_lose_their_places_to_those_who_wait() {
     run(async {
         let mut rig = Rig::start().await;
         let mut idle = Vec::new();
         for _ in 0..8 {
             idle.push(rig.connect().await);
         }
-        assert!(Client::connect(rig.address, rig.node_key).await.is_err());
         // A session that is open does not count.
         let mut last = idle.pop().unwrap();
         last.say_hello().await;
         rig.executor.open_next(1).await;
         last.hear_hello().await;
+        let start = Instant::now();
         still_serves(&mut rig).await;
-        // Those who dawdle lose their places.
+        // The ninth waits until one of the eight has had its second.
         idle.push(rig.connect().await);
-        tokio::time::sleep(Duration::from_millis(1100)).await;
         still_serves(&mut rig).await;
+        assert!(start.elapsed() < Duration::from_secs(4));
+        assert!(matches!(idle[0].frame().await, Ok(None) | Err(_)));
+    });
+}
+
+#[test]
+fn many_honest_clients_of_one_machine_all_get_in() {
+    run(async {
+        let mut rig = Rig::start().await;
+        let (address, node_key) = (rig.address, rig.node_key);
+        let mut clients = tokio::task::JoinSet::new();
+        for _ in 0..60 {
+            clients.spawn_local(async move {
+                let mut client = Client::connect(address, node_key).await.unwrap();
+                client.say_hello().await;
+                client.hear_hello().await;
+                client
+            });
+        }
+        for number in 0..60 {
+            rig.executor.open_next(number).await;
+        }
+        assert_eq!(clients.join_all().await.len(), 60);
     });
 }
 
