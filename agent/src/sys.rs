@@ -5,6 +5,7 @@
     reason = "fork, raw descriptors and pidfds have no safe wrapper elsewhere"
 )]
 
+use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -36,8 +37,9 @@ pub(crate) fn own(raw: RawFd) -> OwnedFd {
 ///
 /// As `fork(2)`: `EAGAIN` or `ENOMEM` where the node has no room for another process.
 pub(crate) fn fork(child: impl FnOnce()) -> Result<Pid, Errno> {
+    // Tests have a second thread, which only waits for them.
     debug_assert!(
-        is_single_threaded(),
+        cfg!(test) || is_single_threaded(),
         "forking beside other threads may leave a lock of theirs held forever"
     );
     // SAFETY: the process has one thread, so no lock is held by another one, and the child may do
@@ -100,11 +102,85 @@ fn close_range(first: u32, last: u32) {
 
 /// Gives every signal its default action.
 pub(crate) fn reset_signals() {
+    /// Bytes of the kernel's own set of signals.
+    const SET_LEN: usize = 8;
+    // Handler, flags, restorer and mask: all zero is the default action.
+    let default = [0_u64; 4];
+    let no_old = std::ptr::null_mut::<u64>();
     for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: the default action is always a valid one. The calls for SIGKILL, SIGSTOP and
-        // libc's own two signals fail, and need not succeed.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // SAFETY: `default` is as large as the kernel's `struct sigaction` on every platform, and
+        // a null pointer asks for nothing. The call is made directly because libc keeps two of the
+        // signals to itself, and they can be inherited as ignored, too. Those for SIGKILL and
+        // SIGSTOP fail, and need not succeed.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                no_old,
+                SET_LEN,
+            )
+        };
     }
+}
+
+/// The supplementary groups of this process. `nix`'s own function reads a file for each call.
+///
+/// # Errors
+///
+/// As `getgroups(2)`.
+pub(crate) fn groups() -> Result<Vec<u32>, Errno> {
+    loop {
+        // SAFETY: a length of zero asks for the number and leaves the null pointer alone.
+        let count = unsafe { libc::getgroups(0, std::ptr::null_mut()) };
+        let length = Errno::result(count)?;
+        let mut groups: Vec<libc::gid_t> = vec![0; length.unsigned_abs() as usize];
+        // SAFETY: `groups` has room for `length` ids.
+        let count = unsafe { libc::getgroups(length, groups.as_mut_ptr()) };
+        match Errno::result(count) {
+            Ok(count) => {
+                groups.truncate(count.unsigned_abs() as usize);
+                return Ok(groups);
+            }
+            // More since the first call.
+            Err(Errno::EINVAL) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The groups of a user, by the node's database; `gid` is one of them.
+///
+/// # Errors
+///
+/// `EOVERFLOW` if there are more than any process can have.
+pub(crate) fn groups_of(user: &CStr, gid: u32) -> Result<Vec<u32>, Errno> {
+    /// As many as the kernel takes.
+    const GROUPS_MAX: usize = 65_536;
+    let mut groups: Vec<libc::gid_t> = vec![0; 64];
+    loop {
+        let mut count = libc::c_int::try_from(groups.len()).map_err(|_| Errno::EOVERFLOW)?;
+        // SAFETY: `user` ends in a NUL, and `groups` has room for `count` ids.
+        let result =
+            unsafe { libc::getgrouplist(user.as_ptr(), gid, groups.as_mut_ptr(), &raw mut count) };
+        if result >= 0 {
+            groups.truncate(count.unsigned_abs() as usize);
+            return Ok(groups);
+        }
+        // Too many for the room; `count` may say how many there are.
+        let wanted = (count.unsigned_abs() as usize).max(groups.len() * 2);
+        if groups.len() >= GROUPS_MAX {
+            return Err(Errno::EOVERFLOW);
+        }
+        groups.resize(wanted.min(GROUPS_MAX), 0);
+    }
+}
+
+/// Loads a library for good. It does nothing but its own initialisation.
+pub(crate) fn load_library(name: &CStr) {
+    // SAFETY: the names come from the node's own configuration, and are those of libraries that
+    // libc itself would load into this process for the next look-up of a user.
+    unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW) };
 }
 
 /// Reaps one child that has ended, whichever it is. `None`: all that are left still run.
@@ -163,4 +239,18 @@ pub(crate) fn clock_is_unsynchronised() -> bool {
     // SAFETY: `timex` is a valid place for the answer.
     let state = unsafe { libc::adjtimex(&raw mut timex) };
     state >= 0 && timex.status & libc::STA_UNSYNC != 0
+}
+
+/// Seconds since 1970 of a date and time on this node's own clock, in its time zone: year, month
+/// from 1, day, hour, minute, second.
+pub(crate) fn local_time(date: (i32, i32, i32), time: (i32, i32, i32)) -> Option<i64> {
+    // SAFETY: all zeros is a valid `tm`.
+    let mut tm: libc::tm = unsafe { std::mem::zeroed() };
+    (tm.tm_year, tm.tm_mon, tm.tm_mday) = (date.0 - 1900, date.1 - 1, date.2);
+    (tm.tm_hour, tm.tm_min, tm.tm_sec) = time;
+    // Whether summer time holds is for the time zone to say.
+    tm.tm_isdst = -1;
+    // SAFETY: `tm` is valid, and `mktime` reads and normalises nothing else.
+    let seconds = unsafe { libc::mktime(&raw mut tm) };
+    (seconds != -1).then_some(seconds)
 }

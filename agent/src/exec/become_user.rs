@@ -2,16 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::ffi::CString;
+use std::fs;
 use std::path::PathBuf;
 
 use dtx_proto_types::message::RefusalCode;
 use nix::errno::Errno;
-use nix::unistd::{
-    Gid, Uid, User, geteuid, getgrouplist, getgroups, getresgid, getresuid, setgroups, setresgid,
-    setresuid,
-};
+use nix::unistd::{Gid, Uid, User, geteuid, getresgid, getresuid, setgroups, setresgid, setresuid};
 
 use super::failure::Failure;
+use crate::sys;
 
 /// A user of this node.
 #[derive(Debug, Clone)]
@@ -23,6 +22,35 @@ pub(super) struct Account {
     pub(super) shell: PathBuf,
     /// What the process's groups must become. `None`: it stays who it is.
     groups: Option<BTreeSet<u32>>,
+}
+
+/// Loads what the node's user database needs beyond libc (LDAP, SSSD, systemd), so that each
+/// look-up need not do it anew in a process of its own. Nobody is asked anything, so this cannot
+/// hang.
+pub(super) fn load_databases() {
+    let Ok(text) = fs::read_to_string("/etc/nsswitch.conf") else {
+        return;
+    };
+    for service in services(&text) {
+        if let Ok(name) = CString::new(format!("libnss_{service}.so.2")) {
+            sys::load_library(&name);
+        }
+    }
+}
+
+/// The sources of users and groups that are libraries of their own.
+fn services(text: &str) -> BTreeSet<&str> {
+    text.lines()
+        .filter_map(|line| line.split('#').next()?.split_once(':'))
+        .filter(|(database, _)| matches!(database.trim(), "passwd" | "group" | "initgroups"))
+        .flat_map(|(_, services)| services.split_whitespace())
+        .filter(|service| {
+            service
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        })
+        .filter(|service| !matches!(*service, "files" | "compat" | "dns" | "db"))
+        .collect()
 }
 
 /// The id that system calls take for "leave it as it is".
@@ -55,8 +83,8 @@ impl Account {
             return Err(cannot_become(name, "the agent does not run as root"));
         }
         let groups = if switch {
-            let list = getgrouplist(&c_name, user.gid).map_err(failed)?;
-            Some(list.into_iter().map(Gid::as_raw).collect())
+            let list = sys::groups_of(&c_name, user.gid.as_raw()).map_err(failed)?;
+            Some(list.into_iter().collect())
         } else {
             None
         };
@@ -119,7 +147,7 @@ impl Account {
 }
 
 fn current_groups() -> Result<BTreeSet<u32>, Errno> {
-    Ok(getgroups()?.into_iter().map(Gid::as_raw).collect())
+    Ok(sys::groups()?.into_iter().collect())
 }
 
 fn cannot_become(name: &str, why: &str) -> Failure {
@@ -150,6 +178,14 @@ mod tests {
                 other => panic!("{name:?}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn databases_are_those_of_users_and_groups() {
+        let text = "passwd: files sss # ldap\n#group: nis\ngroup:files [NOTFOUND=return] systemd\n\
+                    hosts: dns mdns4\ninitgroups:\tsss ../x\nnonsense";
+        assert_eq!(services(text), BTreeSet::from(["sss", "systemd"]));
+        assert!(services("").is_empty());
     }
 
     #[test]

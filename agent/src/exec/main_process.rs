@@ -1,11 +1,8 @@
 //! The main process of a job, from its birth to the moment when it is the program.
 
-use std::fs::File;
-use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::Path;
 
-use dtx_proto_types::signed::encode;
 use nix::errno::Errno;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
@@ -16,48 +13,38 @@ use nix::unistd::{Pid, chdir, fchown, getppid, setsid};
 use super::become_user::Account;
 use super::environment::Environment;
 use super::failure::{Failure, Stage};
+use super::marks::MarkWriter;
 use super::plan::{LaunchPlan, ProcessLimits, ProgramToRun};
 use super::program::Invocation;
 use super::script::{script_path, write_script};
 
-/// Mark on the way to the supervisor: the home directory could not be entered.
-pub(super) const NO_HOME: u8 = 0xfe;
-/// Mark before a failure, which takes up the rest.
-pub(super) const FAILED: u8 = 0xff;
+/// Above 0: rather this process than others; below: rather others.
+const OOM_SCORE: &str = "/proc/self/oom_score_adj";
 
 /// Becomes the program of `plan`, and returns only if that fails, after saying so over `marks`,
 /// which ends by itself when the program runs.
 ///
 /// Descriptors 0 to 2 are the program's already, and every signal has its default action.
-pub(super) fn run(plan: &LaunchPlan, supervisor: Pid, marks: OwnedFd) {
-    let mut marks = File::from(marks);
-    let failure = match become_program(plan, supervisor, &mut marks) {
-        Ok(never) | Err(never) => never,
-    };
-    let mut last = vec![FAILED];
-    last.extend(encode(&failure.into_report()));
-    // Without a supervisor nobody is left to be told.
-    let _gone = marks.write_all(&last);
+pub(super) fn run(plan: &LaunchPlan, supervisor: Pid, mut marks: MarkWriter) {
+    let (Ok(failure) | Err(failure)) = become_program(plan, supervisor, &mut marks);
+    marks.failed(failure);
 }
 
 fn become_program(
     plan: &LaunchPlan,
     supervisor: Pid,
-    marks: &mut File,
+    marks: &mut MarkWriter,
 ) -> Result<Failure, Failure> {
-    let mut mark = |byte: u8| {
-        marks
-            .write_all(&[byte])
-            .map_err(|error| Failure::resources(format!("the supervisor is gone: {error}")))
-    };
     setsid().map_err(|error| broken("setsid", error))?;
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
 
-    mark(Stage::LookUp.mark())?;
+    marks.stage(Stage::LookUp)?;
     let account = Account::look_up(&plan.user, plan.switch_user)?;
 
-    mark(Stage::Prepare.mark())?;
-    reset_oom_score()?;
+    marks.stage(Stage::Prepare)?;
+    if plan.reset_oom_score {
+        reset_oom_score()?;
+    }
     let script = script_path(&plan.script_dir, plan.job);
     if let ProgramToRun::Script { text, .. } = &plan.program {
         write_script(&script, text, &account)?;
@@ -68,9 +55,9 @@ fn become_program(
     set_limits(&plan.limits)?;
     account.become_it()?;
 
-    mark(Stage::Enter.mark())?;
+    marks.stage(Stage::Enter)?;
     if !enter(plan, &account)? {
-        mark(NO_HOME)?;
+        marks.no_home()?;
     }
 
     // Set after the change of user, which clears it. Only then is the question who the parent is
@@ -82,27 +69,24 @@ fn become_program(
     SigSet::empty()
         .thread_set_mask()
         .map_err(|error| broken("sigprocmask", error))?;
-    mark(Stage::Execute.mark())?;
+    marks.stage(Stage::Execute)?;
     Ok(invocation.execute(&environment))
 }
 
 /// A protected agent must not make protected jobs: they are what memory is to be taken from.
 fn reset_oom_score() -> Result<(), Failure> {
-    let path = "/proc/self/oom_score_adj";
-    let Err(error) = std::fs::write(path, "0") else {
-        return Ok(());
-    };
-    // Without privileges it cannot be lowered, and need not be.
-    let now: Option<i32> = std::fs::read_to_string(path)
-        .ok()
-        .and_then(|text| text.trim().parse().ok());
-    match now {
-        Some(0..) => Ok(()),
-        _ => Err(Failure::resources(format!(
+    std::fs::write(OOM_SCORE, "0").map_err(|error| {
+        Failure::resources(format!(
             "the job would be protected from the kernel's OOM killer like the agent, and that \
-             cannot be changed: {path}: {error}"
-        ))),
-    }
+             cannot be changed: {OOM_SCORE}: {error}"
+        ))
+    })
+}
+
+/// Whether this process is protected from the OOM killer.
+pub(super) fn is_protected() -> bool {
+    let score = std::fs::read_to_string(OOM_SCORE);
+    score.is_ok_and(|text| text.starts_with('-'))
 }
 
 fn set_limits(limits: &ProcessLimits) -> Result<(), Failure> {

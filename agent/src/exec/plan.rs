@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use dtx_policy::Shell;
@@ -11,8 +12,16 @@ use dtx_proto_types::job::Body;
 use dtx_proto_types::node::NodeName;
 use nix::unistd::geteuid;
 
+use super::main_process::is_protected;
 use crate::settings::ProcessLimit;
 use crate::trust::AuthorizedJob;
+
+/// A home directory on a slow file server is there by then, or not at all.
+const SETUP_MAX: Duration = Duration::from_secs(10);
+
+/// Whether the agent is protected from the OOM killer: its service manager says so before it
+/// starts, and it is not asked again for each job.
+static PROTECTED: OnceLock<bool> = OnceLock::new();
 
 /// Everything about one execution. Invariant: made from an authorized job, and from nothing else.
 #[derive(Debug)]
@@ -26,11 +35,15 @@ pub struct LaunchPlan {
     pub(super) user: String,
     /// Whether the agent can become another user; otherwise `user` must be its own.
     pub(super) switch_user: bool,
+    /// Whether the agent is protected from the OOM killer, which its jobs must not be.
+    pub(super) reset_oom_score: bool,
     pub(super) program: ProgramToRun,
     /// Accepted variables; they go over the defaults, and never over `DTX_…`.
     pub(super) env: BTreeMap<String, String>,
     /// The user's home when absent.
     pub(super) cwd: Option<PathBuf>,
+    /// From the start to the moment when the program runs.
+    pub(super) setup_max: Duration,
     pub(super) kill_grace: Duration,
     pub(super) limits: ProcessLimits,
     pub(super) stdin: LaunchStdin,
@@ -63,9 +76,11 @@ impl LaunchPlan {
             count: spec.count,
             user: job.user().to_owned(),
             switch_user: geteuid().is_root(),
+            reset_oom_score: *PROTECTED.get_or_init(is_protected),
             program,
             env: spec.env.clone(),
             cwd: spec.cwd.clone().map(PathBuf::from),
+            setup_max: SETUP_MAX,
             kill_grace: settings.kill_grace,
             limits: ProcessLimits {
                 memory: job.memory(),
@@ -126,7 +141,7 @@ pub(super) struct ProcessLimits {
 pub struct ExecSettings {
     /// Between SIGTERM and SIGKILL.
     pub kill_grace: Duration,
-    /// Where scripts lie while they run; see [`super::prepare_script_dir`].
+    /// Where scripts lie while they run; see [`super::prepare`].
     pub scripts: PathBuf,
     /// Limits from the configuration.
     pub limits: Vec<ProcessLimit>,

@@ -82,7 +82,7 @@ impl Invocation {
             .iter()
             .map(|word| c_string(word))
             .collect::<Result<_, _>>()?;
-        let mut failure = Failure::exec(&self.program, Errno::ENOENT);
+        let mut denied = None;
         for path in self.candidates(environment.path()) {
             let Err(error) = execve(
                 &c_string(path.as_os_str().as_bytes())?,
@@ -92,11 +92,14 @@ impl Invocation {
             match error {
                 // Nothing there: the next directory, or what an earlier one said.
                 Errno::ENOENT | Errno::ENOTDIR if !self.is_path() => {}
-                Errno::EACCES if !self.is_path() => failure = Failure::exec(&path, error),
+                Errno::EACCES if !self.is_path() => denied = Some(path),
                 other => return Ok(Failure::exec(&path, other)),
             }
         }
-        Ok(failure)
+        Ok(match denied {
+            Some(path) => Failure::exec(&path, Errno::EACCES),
+            None => Failure::exec(&self.program, Errno::ENOENT),
+        })
     }
 
     /// The files to try. An empty part of `PATH` does not mean the working directory here.

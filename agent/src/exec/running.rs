@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use super::leftovers::kill_orphans;
-use super::words::{Heard, Line, Order, Report};
+use super::words::{Heard, Line, ORDER_MAX, Order, REPORT_MAX, Report};
 
 /// A job's processes. Poll [`AsFd`] for reading, then call [`Running::receive`]. Keep it until
 /// that has brought `NotStarted` or `Ended`, then drop it.
@@ -86,8 +86,9 @@ impl Running {
     /// What has happened since the last call, in order. Never blocks.
     pub fn receive(&mut self) -> Vec<Progress> {
         let mut progress = Vec::new();
+        let mut bytes = vec![0; REPORT_MAX];
         while !self.over {
-            match self.line.receive() {
+            match self.line.receive(&mut bytes) {
                 Ok(Heard::Word(report)) => {
                     self.over = !matches!(report, Report::Started { .. });
                     progress.push(report.into());
@@ -102,7 +103,10 @@ impl Running {
 
     /// Ends the whole tree: SIGTERM, the plan's grace, SIGKILL. `Ended` follows with the reason of
     /// the first stop that came before the program ended by itself.
-    pub fn stop(&self, why: Stop) {
+    pub fn stop(&self, mut why: Stop) {
+        if let Stop::Cancelled(text) = &mut why {
+            text.truncate(text.floor_char_boundary(ORDER_MAX / 2));
+        }
         // A supervisor that is gone is noticed by `receive`.
         let _gone = self.line.send(&Order::Stop(why));
     }

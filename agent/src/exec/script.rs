@@ -20,7 +20,7 @@ use super::failure::Failure;
 /// # Errors
 ///
 /// If it cannot be made, or belongs to somebody else.
-pub fn prepare_script_dir(path: &Path) -> io::Result<()> {
+pub(super) fn prepare_script_dir(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)?;
     fs::set_permissions(path, Permissions::from_mode(0o711))?;
     for entry in fs::read_dir(path)? {

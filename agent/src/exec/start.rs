@@ -9,8 +9,10 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 
-use super::plan::{LaunchPlan, LaunchStdin};
+use super::become_user::load_databases;
+use super::plan::{ExecSettings, LaunchPlan, LaunchStdin};
 use super::running::Running;
+use super::script::prepare_script_dir;
 use super::supervisor::supervise;
 use super::words::Line;
 use crate::sys;
@@ -55,6 +57,18 @@ impl From<StartError> for Refusal {
             text: error.to_string(),
         }
     }
+}
+
+/// Called once, before the first job: makes the scripts' directory, and loads what each job would
+/// otherwise load anew.
+///
+/// # Errors
+///
+/// If the directory cannot be made, or belongs to somebody else.
+pub fn prepare(settings: &ExecSettings) -> io::Result<()> {
+    prepare_script_dir(&settings.scripts)?;
+    load_databases();
+    Ok(())
 }
 
 /// Starts a job: forks its supervisor, which does everything else. Returns at once; how it went

@@ -4,36 +4,31 @@
 //! It never touches a path or a user of the request, so it never hangs.
 
 use std::fs::File;
-use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use dtx_proto_types::outcome::Ending;
-use dtx_proto_types::signed::decode_exact;
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid, unlink};
+use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, setsid, unlink};
 
 use super::failure::{Failure, Stage};
 use super::kill::{Tree, kill_until_gone, terminate};
-use super::main_process::{self, FAILED, NO_HOME};
+use super::main_process;
+use super::marks::{MarkReader, MarkWriter, marks};
 use super::plan::{LaunchPlan, ProgramToRun};
 use super::process::{Process, descendants, name_all};
 use super::running::Stop;
 use super::script::script_path;
 use super::start::Stdio;
-use super::words::{Heard, Line, Order, Report};
+use super::words::{Heard, Line, ORDER_MAX, Order, Report};
 use crate::sys;
 
-/// From the start to the moment when the program runs. A home directory on a slow file server is
-/// there by then, or not at all.
-const SETUP_MAX: Duration = Duration::from_secs(10);
 /// How long a kill may take before what is left is called unkillable.
 const KILL_MAX: Duration = Duration::from_secs(5);
 /// What still ends when the main process has: the other parts of a pipeline.
@@ -61,12 +56,8 @@ struct Supervisor<'a> {
     plan: &'a LaunchPlan,
     line: &'a Line,
     children: SignalFd,
-    /// What the main process says until it is the program.
-    marks: Option<File>,
-    said: Vec<u8>,
+    marks: MarkReader,
     deadline: Instant,
-    stage: Stage,
-    no_home: bool,
     failure: Option<Report>,
     main: Pid,
     started: Option<Instant>,
@@ -99,7 +90,7 @@ impl<'a> Supervisor<'a> {
         ended.add(Signal::SIGCHLD);
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let children = SignalFd::with_flags(&ended, flags).map_err(failed)?;
-        let (marks, main_end) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(failed)?;
+        let (marks, main_end) = marks().map_err(failed)?;
         let main = fork_main(plan, main_end).map_err(|error| {
             Failure::resources(format!(
                 "the node has no room for another process: {}",
@@ -111,11 +102,8 @@ impl<'a> Supervisor<'a> {
             plan,
             line,
             children,
-            marks: Some(marks.into()),
-            said: Vec::new(),
-            deadline: Instant::now() + SETUP_MAX,
-            stage: Stage::Begin,
-            no_home: false,
+            marks,
+            deadline: Instant::now() + plan.setup_max,
             failure: None,
             main,
             started: None,
@@ -150,8 +138,10 @@ impl<'a> Supervisor<'a> {
                 }
                 _ => {}
             }
-            self.wait(None);
-            match self.line.receive() {
+            if !self.wait(None) {
+                continue;
+            }
+            match self.line.receive(&mut [0; ORDER_MAX]) {
                 Ok(Heard::Word(Order::Stop(why))) => self.begin_stop(why),
                 Ok(Heard::Nothing) => {}
                 // Jobs die with the executor.
@@ -163,41 +153,20 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// Hears what the main process says. When it says nothing more, it is the program, or gone.
+    /// Hears whether the main process is the program by now, or gone.
     fn listen(&mut self) {
-        let Some(marks) = &mut self.marks else {
+        if !self.marks.read_to_end() {
             return;
-        };
-        match marks.read_to_end(&mut self.said) {
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => self.heed(),
-            Err(_) | Ok(_) => {
-                self.marks = None;
-                self.heed();
-                if self.failure.is_some() {
-                    return;
-                }
-                if self.stage == Stage::Execute {
-                    self.has_started();
-                } else if self.stop.is_none() {
-                    self.failure = Some(Failure::died(self.stage).into_report());
-                }
-            }
         }
-    }
-
-    fn heed(&mut self) {
-        for (at, mark) in self.said.iter().enumerate() {
-            match *mark {
-                FAILED if self.marks.is_none() => {
-                    let report = decode_exact(&self.said[at + 1..]);
-                    let died = |_| Failure::died(self.stage).into_report();
-                    self.failure = Some(report.unwrap_or_else(died));
-                    return;
-                }
-                FAILED => return,
-                NO_HOME => self.no_home = true,
-                mark => self.stage = Stage::from_mark(mark).unwrap_or(self.stage),
-            }
+        self.failure = self.marks.failure();
+        if self.failure.is_some() {
+            return;
+        }
+        let stage = self.marks.stage();
+        if stage == Stage::Execute {
+            self.has_started();
+        } else if self.stop.is_none() {
+            self.failure = Some(Failure::died(stage).into_report());
         }
     }
 
@@ -225,28 +194,31 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// Waits for something to happen: at most until the next deadline, or for `at_most`.
-    fn wait(&self, at_most: Option<Duration>) {
+    /// Waits for something to happen: at most until the next deadline, or for `at_most`. Returns
+    /// whether the executor says something.
+    fn wait(&self, at_most: Option<Duration>) -> bool {
         let next = match (&self.stop, self.started) {
             (Some((_, kill_at)), _) => Some(*kill_at),
             (None, None) => Some(self.deadline),
             (None, Some(_)) => None,
         };
         let rest = at_most.or(next.map(|next| next.saturating_duration_since(Instant::now())));
-        let mut descriptors = Vec::with_capacity(3);
-        descriptors.push(PollFd::new(self.children.as_fd(), PollFlags::POLLIN));
-        if at_most.is_none() {
-            descriptors.push(PollFd::new(self.line.as_fd(), PollFlags::POLLIN));
-            if let Some(marks) = &self.marks {
-                descriptors.push(PollFd::new(marks.as_fd(), PollFlags::POLLIN));
-            }
+        let marks = self.marks.pipe().unwrap_or(self.children.as_fd());
+        let mut descriptors = [
+            PollFd::new(self.children.as_fd(), PollFlags::POLLIN),
+            PollFd::new(marks, PollFlags::empty()),
+            PollFd::new(self.line.as_fd(), PollFlags::POLLIN),
+        ];
+        let count = if at_most.is_some() { 1 } else { 3 };
+        let timeout = rest.map_or(PollTimeout::NONE, poll_timeout);
+        if poll(&mut descriptors[..count], timeout).is_err() {
+            // Interrupted; the caller looks at everything again.
+            return false;
         }
-        // An error here is an interruption; the caller looks at everything again.
-        let _interrupted = poll(
-            &mut descriptors,
-            rest.map_or(PollTimeout::NONE, poll_timeout),
-        );
-        while let Ok(Some(_)) = self.children.read_signal() {}
+        if descriptors[0].any() == Some(true) {
+            while let Ok(Some(_)) = self.children.read_signal() {}
+        }
+        descriptors[2].any() == Some(true)
     }
 
     fn begin_stop(&mut self, why: Stop) {
@@ -308,7 +280,7 @@ impl<'a> Supervisor<'a> {
 
     fn notes(&self) -> Vec<String> {
         let text = || format!("{} has no home directory here; it ran in /", self.plan.user);
-        self.no_home.then(text).into_iter().collect()
+        self.marks.has_no_home().then(text).into_iter().collect()
     }
 
     /// The main process hangs in a look-up, a directory or a file. It is killed, and with that
@@ -316,14 +288,10 @@ impl<'a> Supervisor<'a> {
     /// left to it.
     fn too_slow(&mut self) -> Report {
         self.kill(Duration::ZERO);
-        if let Some(mut marks) = self.marks.take() {
-            // Whatever it still said; that there is no more is no news.
-            let _end = marks.read_to_end(&mut self.said);
-            self.heed();
-        }
-        let seconds = SETUP_MAX.as_secs();
-        let too_slow = Failure::too_slow(self.stage, &self.plan.user, seconds).into_report();
-        self.failure.take().unwrap_or(too_slow)
+        self.marks.read_to_end();
+        let (stage, seconds) = (self.marks.stage(), self.plan.setup_max.as_secs());
+        let too_slow = || Failure::too_slow(stage, &self.plan.user, seconds).into_report();
+        self.marks.failure().unwrap_or_else(too_slow)
     }
 }
 
@@ -342,7 +310,7 @@ impl Tree for Supervisor<'_> {
 }
 
 /// Forks the main process. `marks` is all that it keeps beside its input and outputs.
-fn fork_main(plan: &LaunchPlan, marks: OwnedFd) -> Result<Pid, Errno> {
+fn fork_main(plan: &LaunchPlan, marks: MarkWriter) -> Result<Pid, Errno> {
     let supervisor = Pid::this();
     let mut marks = Some(marks);
     sys::fork(|| {
@@ -355,8 +323,7 @@ fn fork_main(plan: &LaunchPlan, marks: OwnedFd) -> Result<Pid, Errno> {
 
 /// The pipes are the job's alone: held here, too, they would never end.
 fn let_go_of_stdio() {
-    let null = File::options().read(true).write(true).open("/dev/null");
-    if let Ok(null) = null {
+    if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
         let _held = dup2_stdin(&null);
         let _held = dup2_stdout(&null);
         let _held = dup2_stderr(&null);

@@ -13,8 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::running::Stop;
 
-/// Largest packet. Reasons name at most one path and one user, notes a few processes.
-const PACKET_MAX: usize = 16 * 1024;
+/// Largest report. Reasons name at most one path and one user, notes a few processes.
+pub(super) const REPORT_MAX: usize = 16 * 1024;
+/// Largest order. Its reason is cut to fit.
+pub(super) const ORDER_MAX: usize = 2 * 1024;
 
 /// From the executor to a supervisor.
 #[derive(Debug, Serialize, Deserialize)]
@@ -57,7 +59,7 @@ impl Line {
     /// Says something. A packet always fits: neither side ever says more than a handful.
     pub(super) fn send<T: Serialize>(&self, word: &T) -> Result<(), Errno> {
         let bytes = encode(word);
-        debug_assert!(bytes.len() <= PACKET_MAX);
+        debug_assert!(bytes.len() <= REPORT_MAX);
         let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
         loop {
             match sendmsg::<()>(
@@ -73,10 +75,9 @@ impl Line {
         }
     }
 
-    /// What the other one said, without waiting.
-    pub(super) fn receive<T: DeserializeOwned>(&self) -> io::Result<Heard<T>> {
-        let mut bytes = vec![0; PACKET_MAX];
-        let mut slice = [IoSliceMut::new(&mut bytes)];
+    /// What the other one said, without waiting. `bytes` has room for the largest of its words.
+    pub(super) fn receive<T: DeserializeOwned>(&self, bytes: &mut [u8]) -> io::Result<Heard<T>> {
+        let mut slice = [IoSliceMut::new(bytes)];
         let flags = MsgFlags::MSG_DONTWAIT;
         let length = match recvmsg::<()>(self.0.as_raw_fd(), &mut slice, None, flags) {
             Ok(received) => received.bytes,

@@ -112,7 +112,7 @@ impl Journal {
             let boot_id = boot_id.to_owned();
             journal.write(Record::Boot { boot_id }).map_err(failed)?;
         }
-        recovered.lost = journal.lose_open_jobs().map_err(failed)?;
+        recovered.lost = journal.lose_open_jobs();
         journal.forget_old();
         recovered.sights = journal.table.sights();
         Ok((journal, recovered))
@@ -246,15 +246,18 @@ impl Journal {
         self.file.append(&record)
     }
 
-    fn lose_open_jobs(&mut self) -> io::Result<Vec<LostJob>> {
+    fn lose_open_jobs(&mut self) -> Vec<LostJob> {
         let mut lost = Vec::new();
         for (key, job) in self.table.open_jobs() {
             let what = if job.this_boot { "agent" } else { "node" };
             let ending = Ending::Lost(format!("the {what} was restarted while the job ran"));
-            self.write(Record::Ended { key, ending })?;
+            if let Err(error) = self.note(Record::Ended { key, ending }) {
+                // The next start finds the same again.
+                log::warn!("the journal cannot be written: {error}");
+            }
             lost.push(job);
         }
-        Ok(lost)
+        lost
     }
 }
 

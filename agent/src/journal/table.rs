@@ -1,5 +1,6 @@
 //! What is known about jobs and grants. Pure: records in, answers out.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -294,7 +295,7 @@ impl Table {
                 .filter(|(_, seen)| seen.is_over() && age(&seen.moment) > KEEP_MIN)
                 .map(|(key, seen)| (age(&seen.moment), *key))
                 .collect();
-            old.sort_unstable_by(|a, b| b.cmp(a));
+            old.sort_unstable_by_key(|(age, key)| (Reverse(*age), *key));
             for (_, key) in old.into_iter().take(surplus) {
                 self.jobs.remove(&key);
             }
