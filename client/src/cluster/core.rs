@@ -17,7 +17,7 @@ use super::trust::{Standing, Trust};
 use super::{ClusterOptions, Found, NewNode, OpenError};
 use crate::identity::Identity;
 use crate::inventory::Cache;
-use crate::pins::NewPin;
+use crate::pins::{NewPin, PinsError};
 use crate::random;
 use crate::session::{ConnectError, Opening, Session};
 use crate::state::StateDir;
@@ -37,7 +37,7 @@ pub(super) struct Core {
     grants: Grants,
     routes: Mutex<BTreeMap<NodeName, Arc<Route>>>,
     /// What was typed and led to a known node, to be remembered.
-    aliases: Mutex<Vec<NewPin>>,
+    aliases: Mutex<BTreeMap<NodeName, NewPin>>,
     /// Nodes that proved a key which nobody has accepted yet, by what was selected.
     newcomers: Mutex<BTreeMap<NodeName, NewPin>>,
     openings: Semaphore,
@@ -143,9 +143,13 @@ impl Core {
         Ok(session)
     }
 
-    /// A new session, whatever became of the old one. A grant that ran out will do.
+    /// A session in place of one that broke. A grant that ran out will do.
     pub(super) async fn session_anew(&self, route: &Route) -> Result<Arc<Session>, ConnectError> {
         let mut line = route.line.lock().await;
+        // Another job of the same node may have been here first.
+        if let Some(session) = line.session() {
+            return Ok(session);
+        }
         let grant = self.grants.newest().await;
         let session = Arc::new(self.reach(route, &grant.grant).await?);
         line.keep(&session, grant.good_until);
@@ -183,14 +187,14 @@ impl Core {
             Standing::Known => self.seen.note(session, &self.options.cluster),
             Standing::NewAlias(pin) => {
                 self.seen.note(session, &self.options.cluster);
-                self.aliases().push(pin.clone());
+                self.aliases().insert(label.clone(), pin.clone());
             }
             Standing::New(_) => {}
         }
         Ok(standing)
     }
 
-    fn aliases(&self) -> MutexGuard<'_, Vec<NewPin>> {
+    fn aliases(&self) -> MutexGuard<'_, BTreeMap<NodeName, NewPin>> {
         self.aliases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -217,17 +221,18 @@ impl Core {
         shown.collect()
     }
 
-    /// Writes what is worth remembering. Blocks.
-    pub(super) fn remember(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        let aliases = std::mem::take(&mut *self.aliases());
-        if !aliases.is_empty()
-            && let Err(error) = self.trust.pin(&aliases)
-        {
-            problems.push(error.to_string());
+    /// Pins what was typed for known nodes. Blocks.
+    pub(super) fn pin_aliases(&self) -> Result<(), PinsError> {
+        let aliases: Vec<NewPin> = std::mem::take(&mut *self.aliases()).into_values().collect();
+        if aliases.is_empty() {
+            return Ok(());
         }
-        problems.extend(self.seen.save().err().map(|error| error.to_string()));
-        problems
+        self.trust.pin(&aliases)
+    }
+
+    /// Writes what is worth remembering. What cannot be written is learned again. Blocks.
+    pub(super) fn remember(&self) {
+        let _learned_again = (self.pin_aliases(), self.seen.save());
     }
 
     /// Connects, and looks for the node elsewhere if it is not where it was.

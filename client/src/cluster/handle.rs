@@ -142,8 +142,7 @@ impl Cluster {
             });
         }
         let core = Arc::clone(&self.core);
-        // What cannot be remembered is learned again.
-        let _problems = tokio::task::spawn_blocking(move || core.remember()).await;
+        let _interrupted = tokio::task::spawn_blocking(move || core.remember()).await;
         while closing.join_next().await.is_some() {}
     }
 }

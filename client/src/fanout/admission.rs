@@ -18,7 +18,9 @@ pub trait Admission: Send + fmt::Debug {
     fn finished(&mut self, result: &NodeResult, counts: &Counts) -> Verdict;
 
     /// Ends when it is worth asking again after [`Admit::Wait`]: a pause is over, a gate command
-    /// has answered. An outcome makes the dispatcher ask again in any case.
+    /// has answered. An outcome makes the dispatcher ask again in any case, so this matters only
+    /// while nothing runs; then an admission that waits for ever makes the run wait for its
+    /// deadline.
     fn ready(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(std::future::pending())
     }

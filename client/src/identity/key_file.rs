@@ -52,7 +52,7 @@ pub(super) enum KeyFileError {
     #[error("is not a key in OpenSSH's format")]
     Malformed,
     /// Another kind of key.
-    #[error("is a key of the kind {0}; operator keys are ssh-ed25519 for now")]
+    #[error("is a key of another kind ({0}); operator keys are ssh-ed25519 for now")]
     Algorithm(String),
 }
 
@@ -73,7 +73,7 @@ pub(super) fn read_private(path: &Path) -> Result<KeyFile, KeyFileError> {
 }
 
 fn parse_private(text: &str) -> Result<KeyFile, KeyFileError> {
-    let key = PrivateKey::from_openssh(text).map_err(|_| KeyFileError::Malformed)?;
+    let key = PrivateKey::from_openssh(text).map_err(unreadable)?;
     let public = ed25519(key.public_key().key_data())?;
     match key.key_data() {
         KeypairData::Encrypted(_) => Ok(KeyFile::Encrypted { public }),
@@ -94,8 +94,28 @@ fn parse_private(text: &str) -> Result<KeyFile, KeyFileError> {
 /// Reads a `.pub` file: the key and its comment.
 pub(super) fn read_public(path: &Path) -> Result<(Ed25519Key, String), KeyFileError> {
     let text = read(&mut open(path)?)?;
-    let key = PublicKey::from_openssh(text.trim()).map_err(|_| KeyFileError::Malformed)?;
+    let key = PublicKey::from_openssh(text.trim()).map_err(|error| match unreadable(error) {
+        // The line itself says what kind it is.
+        KeyFileError::Algorithm(_) => KeyFileError::Algorithm(
+            text.split_whitespace()
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+        ),
+        other => other,
+    })?;
     Ok((ed25519(key.key_data())?, key.comment().to_owned()))
+}
+
+/// A kind of key that is not read here is told from what is no key at all.
+fn unreadable(error: ssh_key::Error) -> KeyFileError {
+    match error {
+        ssh_key::Error::AlgorithmUnsupported { algorithm } => {
+            KeyFileError::Algorithm(algorithm.to_string())
+        }
+        ssh_key::Error::AlgorithmUnknown => KeyFileError::Algorithm("unknown".to_owned()),
+        _ => KeyFileError::Malformed,
+    }
 }
 
 fn open(path: &Path) -> Result<File, KeyFileError> {

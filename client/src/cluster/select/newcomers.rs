@@ -55,6 +55,9 @@ impl Search<'_> {
             selection.notices.push(text);
         }
         self.core.await_acceptance(pins);
+        let core = Arc::clone(self.core);
+        // A pin that cannot be written is tried again at the end, and asked for next time.
+        let _later = tokio::task::spawn_blocking(move || core.pin_aliases()).await;
         if first_use || self.core.options.new_nodes == NewNodes::Accept {
             accept(self.core, selection).await?;
         } else if !self.typed {
@@ -105,7 +108,13 @@ impl Search<'_> {
                 return Err(error);
             }
         };
-        Ok(match self.core.standing(label, &session)? {
+        let standing = self.core.standing(label, &session)?;
+        if self.begun > self.core.options.sessions_max {
+            // More nodes than descriptors: each gets a session again when its turn comes.
+            let kept = route.line.lock().await.take();
+            drop(kept);
+        }
+        Ok(match standing {
             Standing::Known | Standing::NewAlias(_) => Proof::Known,
             Standing::New(pin) => Proof::New(
                 NewNode {

@@ -165,7 +165,11 @@ async fn every_failure_says_what_was_tried_and_what_to_do() {
         (Some("open"), None, "0640"),
         (Some("open"), None, "chmod 600"),
         (Some("junk"), None, "not a key"),
-        (Some("ecdsa.pub"), None, "of the kind ecdsa-sha2-nistp256"),
+        (
+            Some("ecdsa.pub"),
+            None,
+            "another kind (ecdsa-sha2-nistp256)",
+        ),
         (None, Some(socket.clone()), "sk-ssh-ed25519@openssh.com"),
         (
             None,

@@ -10,7 +10,7 @@ use dtx_proto_types::message::FirstReply;
 use dtx_proto_types::outcome::Outcome;
 
 use super::super::plan::{Plan, Planned, start};
-use super::fake::Stage;
+use super::stage::Stage;
 use crate::fanout::RunOptions;
 use crate::fanout::dial::Dial;
 use crate::fanout::event::What;

@@ -2,40 +2,30 @@
 //! `torn` …), and what was asked of it is counted.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use dtx_proto_types::frame::{Frame, kind};
-use dtx_proto_types::id::{JobId, JournalId, RunId};
-use dtx_proto_types::job::{Body, JobLimits, JobSpec, Seat};
+use dtx_proto_types::id::{JobId, JournalId};
 use dtx_proto_types::key::Ed25519Key;
 use dtx_proto_types::message::{
-    Attach, Ended, JobState, Phase, Refusal, RefusalCode, Request, ServerHello, StdinAck,
+    Attach, Phase, Refusal, RefusalCode, Request, ServerHello, StdinAck,
 };
 use dtx_proto_types::node::NodeName;
 use dtx_proto_types::outcome::Ending;
 use dtx_proto_types::signed::SecretKey;
-use tokio::io::AsyncRead;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::super::plan::{Plan, Planned, start};
+use super::script::{Script, TEXT, WORK, ended, output, refused, script, state};
 use crate::fanout::dial::{Dial, NodeJob, NodeSession};
-use crate::fanout::event::{RunEvent, RunSummary, Stream};
-use crate::fanout::sign::JobSigner;
-use crate::fanout::stdin::Supply;
-use crate::fanout::{Run, RunOptions};
-use crate::session::{Broken, ConnectError, EncodedJob, JobEvent, SessionEnd};
+use crate::fanout::event::Stream;
+use crate::session::{ConnectError, EncodedJob, JobEvent};
 
-/// How long a fake node takes for a job.
-pub(super) const WORK: Duration = Duration::from_millis(100);
 /// How long it keeps a job whose client is gone.
 pub(super) const GRACE: Duration = Duration::from_secs(60);
-/// What a job writes.
-pub(super) const TEXT: &[u8] = b"hello\n";
 
 /// The nodes of a run, and what was seen of them.
 #[derive(Debug)]
@@ -56,6 +46,25 @@ pub(super) struct Fakes {
 }
 
 impl Fakes {
+    pub(super) fn new(labels: Vec<NodeName>, key: Arc<SecretKey>) -> Arc<Self> {
+        Arc::new(Self {
+            labels,
+            key,
+            dials: Mutex::default(),
+            starts: Mutex::default(),
+            specs: Mutex::default(),
+            alive: AtomicUsize::new(0),
+            busy: AtomicUsize::new(0),
+            busiest: AtomicUsize::new(0),
+            cancels: AtomicUsize::new(0),
+            stdin: Mutex::default(),
+        })
+    }
+
+    pub(super) fn labels(&self) -> &[NodeName] {
+        &self.labels
+    }
+
     fn word(&self, rank: u32) -> &str {
         let label = self.labels[rank as usize].as_str();
         label.split_once('-').map_or(label, |(word, _)| word)
@@ -95,17 +104,7 @@ impl Fakes {
         self.alive.load(Ordering::SeqCst)
     }
 
-    fn script(&self, rank: u32) -> Vec<(Duration, JobEvent)> {
-        let word = self.word(rank);
-        let running = (Duration::ZERO, state(Phase::Running));
-        let after = |ending| {
-            vec![
-                running.clone(),
-                output(TEXT),
-                (WORK, ended(ending, TEXT.len())),
-            ]
-        };
-        let broken = |written| (Duration::ZERO, broken(written));
+    fn script(&self, rank: u32) -> Script {
         let tries = self
             .starts
             .lock()
@@ -113,30 +112,7 @@ impl Fakes {
             .keys()
             .filter(|(of, _)| *of == rank)
             .count();
-        match word {
-            "killed" => after(Ending::Signaled(9)),
-            "setup" => vec![(WORK, ended(setup_failed(), 0))],
-            "timeout" => after(Ending::TimedOut),
-            "refuse" => vec![(Duration::ZERO, refused(RefusalCode::Busy))],
-            "policy" => vec![(Duration::ZERO, refused(RefusalCode::Denied))],
-            "second" if tries < 1 => after(Ending::Exited(1)),
-            "hang" | "stubborn" | "noisy" => vec![running],
-            "queued" => vec![(Duration::ZERO, state(Phase::Queued))],
-            "torn" => vec![running, output(&TEXT[..3]), broken(true)],
-            "unsent" if !self.has_dialled_twice(rank) => vec![broken(false)],
-            "forgotten" if !self.has_dialled_twice(rank) => vec![broken(true)],
-            "reboot" | "vanish" => vec![broken(true)],
-            "short" => vec![
-                running,
-                output(&TEXT[..3]),
-                (WORK, ended(Ending::Exited(0), TEXT.len())),
-            ],
-            "cat" => vec![running],
-            _ => match word.strip_prefix("exit") {
-                Some(code) => after(Ending::Exited(code.parse().unwrap())),
-                None => after(Ending::Exited(0)),
-            },
-        }
+        script(self.word(rank), tries, self.has_dialled_twice(rank))
     }
 
     fn has_dialled_twice(&self, rank: u32) -> bool {
@@ -146,45 +122,6 @@ impl Fakes {
             .get(&rank)
             .is_some_and(|dials| *dials > 1)
     }
-}
-
-fn state(phase: Phase) -> JobEvent {
-    JobEvent::State(JobState { phase, stdin: 0 })
-}
-
-fn output(bytes: &[u8]) -> (Duration, JobEvent) {
-    let bytes = Bytes::copy_from_slice(bytes);
-    (Duration::ZERO, JobEvent::Output(Stream::Stdout, bytes))
-}
-
-fn ended(ending: Ending, wrote: usize) -> JobEvent {
-    JobEvent::Ended(Ended {
-        ending,
-        stdout: wrote as u64,
-        stderr: 0,
-        output_bytes: None,
-        duration_us: 1,
-        notes: vec![],
-    })
-}
-
-fn setup_failed() -> Ending {
-    Ending::SetupFailed {
-        code: Some(127),
-        reason: "not found".to_owned(),
-    }
-}
-
-fn refused(code: RefusalCode) -> JobEvent {
-    JobEvent::Refused(Refusal {
-        code,
-        text: "no".to_owned(),
-    })
-}
-
-fn broken(written: bool) -> JobEvent {
-    let reason = SessionEnd::PeerClosed;
-    JobEvent::Broken(Broken { written, reason })
 }
 
 /// Dials fake nodes.
@@ -236,7 +173,7 @@ pub(super) struct FakeSession {
 }
 
 impl FakeSession {
-    fn job(&self, script: Vec<(Duration, JobEvent)>) -> FakeJob {
+    fn job(&self, script: Script) -> FakeJob {
         self.fakes.alive.fetch_add(1, Ordering::SeqCst);
         let busy = self.fakes.busy.fetch_add(1, Ordering::SeqCst) + 1;
         self.fakes.busiest.fetch_max(busy, Ordering::SeqCst);
@@ -394,109 +331,4 @@ impl Drop for FakeJob {
         self.fakes.busy.fetch_sub(1, Ordering::SeqCst);
         self.fakes.alive.fetch_sub(1, Ordering::SeqCst);
     }
-}
-
-/// A run on fake nodes, about to begin.
-pub(super) struct Stage {
-    pub(super) fakes: Arc<Fakes>,
-    pub(super) signer: Arc<JobSigner>,
-    pub(super) options: RunOptions,
-    pub(super) supply: Supply,
-    pub(super) source: Option<Box<dyn AsyncRead + Send + Unpin>>,
-    pub(super) timeout: Option<Duration>,
-    /// Whether the nodes' names are known before a session.
-    pub(super) named: bool,
-}
-
-impl Stage {
-    /// Nodes with these labels. `ok*3` stands for three.
-    pub(super) fn new(text: &str) -> Self {
-        let mut labels: Vec<NodeName> = Vec::new();
-        for word in text.split_whitespace() {
-            let (word, count) = word.split_once('*').unwrap_or((word, "1"));
-            for _ in 0..count.parse().unwrap() {
-                labels.push(format!("{word}-{}", labels.len()).parse().unwrap());
-            }
-        }
-        let key = Arc::new(SecretKey::from_seed(&[9; 32]));
-        let spec = JobSpec {
-            job: JobId::from_bytes([1; 16]),
-            run: RunId::from_bytes([2; 16]),
-            cluster: "default".to_owned(),
-            batch: Vec::<Seat>::new(),
-            count: u32::try_from(labels.len()).unwrap(),
-            body: Body::Shell("true".to_owned()),
-            run_as: "root".to_owned(),
-            env: BTreeMap::new(),
-            cwd: None,
-            shell: None,
-            subst: false,
-            attempt: 1,
-            stdin: dtx_proto_types::job::Stdin::None,
-            limits: JobLimits::default(),
-            issued_ms: 0,
-            start_by_ms: 0,
-        };
-        Self {
-            signer: Arc::new(JobSigner::new(Arc::clone(&key), spec)),
-            fakes: Arc::new(Fakes {
-                labels,
-                key,
-                dials: Mutex::default(),
-                starts: Mutex::default(),
-                specs: Mutex::default(),
-                alive: AtomicUsize::new(0),
-                busy: AtomicUsize::new(0),
-                busiest: AtomicUsize::new(0),
-                cancels: AtomicUsize::new(0),
-                stdin: Mutex::default(),
-            }),
-            options: RunOptions::default(),
-            supply: Supply::None,
-            source: None,
-            timeout: None,
-            named: true,
-        }
-    }
-
-    pub(super) fn start(self) -> Run {
-        let nodes = self.fakes.labels.iter().map(|label| Planned {
-            label: label.clone(),
-            name: self.named.then(|| label.clone()),
-        });
-        let plan = Plan {
-            run: RunId::from_bytes([2; 16]),
-            command: "true".to_owned(),
-            nodes: nodes.collect(),
-            supply: self.supply,
-            source: self.source,
-            timeout: self.timeout,
-            output_bytes: None,
-        };
-        start(
-            plan,
-            Arc::new(FakeDial(self.fakes)),
-            self.signer,
-            self.options,
-        )
-    }
-
-    /// Runs to the end and tells all events.
-    pub(super) async fn play(self) -> (RunSummary, Vec<RunEvent>) {
-        play(self.start()).await
-    }
-}
-
-/// Listens to a run to its end.
-pub(super) async fn play(mut run: Run) -> (RunSummary, Vec<RunEvent>) {
-    let mut events = Vec::new();
-    while let Some(event) = run.next_event().await {
-        events.push(event);
-    }
-    (run.finish().await, events)
-}
-
-/// Waits for ever.
-pub(super) async fn never() {
-    pending::<()>().await;
 }

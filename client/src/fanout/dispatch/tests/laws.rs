@@ -6,7 +6,7 @@ use std::time::Duration;
 use dtx_proto_types::outcome::Outcome;
 use proptest::prelude::*;
 
-use super::fake::{Stage, play};
+use super::stage::{Stage, never, play};
 use crate::fanout::event::{RunEvent, StopReason, What};
 
 const WORDS: &[&str] = &[
@@ -78,12 +78,12 @@ proptest! {
                         tokio::time::sleep(Duration::from_secs(2)).await;
                         canceller.stop(StopReason::Leave);
                     }
-                    None => super::fake::never().await,
+                    None => never().await,
                 }
             };
             let (summary, events) = tokio::select! {
                 ended = play(run) => ended,
-                () = async { stopping.await; super::fake::never().await } => unreachable!(),
+                () = async { stopping.await; never().await } => unreachable!(),
             };
             assert_eq!(summary.results.len(), words.len());
             for (rank, result) in (0..).zip(&summary.results) {

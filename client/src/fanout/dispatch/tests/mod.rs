@@ -3,4 +3,6 @@
 mod cuts;
 mod fake;
 mod laws;
+mod script;
+mod stage;
 mod stories;

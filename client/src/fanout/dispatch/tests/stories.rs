@@ -9,7 +9,9 @@ use dtx_proto_types::node::NodeName;
 use dtx_proto_types::outcome::Outcome;
 use tokio::time::Instant;
 
-use super::fake::{GRACE, Stage, TEXT, WORK, play};
+use super::fake::GRACE;
+use super::script::{TEXT, WORK};
+use super::stage::{Stage, play};
 use crate::fanout::event::{Counts, NodeResult, RunEvent, StopReason, What};
 use crate::fanout::stdin::{SharedStdin, Supply};
 use crate::fanout::{Admission, Admit, Verdict};
