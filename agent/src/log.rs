@@ -40,7 +40,9 @@ impl Log for Lines {
         }
         let message = record.args().to_string();
         let line = if self.json {
-            let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let time = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default();
             let line = serde_json::json!({
                 "time_ms": u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
                 "level": record.level().as_str().to_ascii_lowercase(),
@@ -52,7 +54,11 @@ impl Log for Lines {
             // What peers sent may be quoted in a message; it must not begin a line of its own.
             let message = message.escape_debug().to_string().replace("\\\"", "\"");
             let message = message.replace("\\'", "'");
-            format!("dtx-agent {} {}: {message}\n", self.process, record.level().as_str())
+            format!(
+                "dtx-agent {} {}: {message}\n",
+                self.process,
+                record.level().as_str()
+            )
         };
         // A log that cannot be written must not stop the agent.
         drop(std::io::stderr().write_all(line.as_bytes()));

@@ -56,10 +56,16 @@ impl StateDir {
             .write(true)
             .mode(0o600)
             .open(&lock_path)
-            .map_err(|source| StateError::Io { path: lock_path.clone(), source })?;
+            .map_err(|source| StateError::Io {
+                path: lock_path.clone(),
+                source,
+            })?;
         let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock)
             .map_err(|_| StateError::Locked(path.to_owned()))?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: lock,
+        })
     }
 
     /// Where journal and audit log lie.
@@ -114,7 +120,10 @@ fn parse_name(text: &str, origin: &str) -> Result<NodeName, StateError> {
 fn make_directory(path: &Path, mode: u32) -> Result<(), StateError> {
     let made = DirBuilder::new().recursive(true).mode(mode).create(path);
     made.and_then(|()| fs::set_permissions(path, Permissions::from_mode(mode)))
-        .map_err(|source| StateError::Io { path: path.to_owned(), source })
+        .map_err(|source| StateError::Io {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 #[cfg(test)]
@@ -130,9 +139,16 @@ mod tests {
         fs::write(path.join("name"), "kept\n").unwrap();
         assert_eq!(state.node_name().unwrap().as_str(), "kept");
         drop(state);
-        assert_eq!(StateDir::open(&path).unwrap().node_name().unwrap().as_str(), "kept");
+        assert_eq!(
+            StateDir::open(&path).unwrap().node_name().unwrap().as_str(),
+            "kept"
+        );
         fs::write(path.join("name"), "-bad\n").unwrap();
-        let error = StateDir::open(&path).unwrap().node_name().unwrap_err().to_string();
+        let error = StateDir::open(&path)
+            .unwrap()
+            .node_name()
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("--name"), "{error}");
     }
 }

@@ -30,15 +30,19 @@ pub enum NodeKeyError {
         source: io::Error,
     },
     /// Something else lies there.
-    #[error("{path} is no unencrypted Ed25519 key; move it away, and the agent makes a new one \
-             (operators will be told that the node's key changed)")]
+    #[error(
+        "{path} is no unencrypted Ed25519 key; move it away, and the agent makes a new one \
+             (operators will be told that the node's key changed)"
+    )]
     NotAKey {
         /// The file.
         path: PathBuf,
     },
     /// Others can read it.
-    #[error("{path} can be read by others (mode {mode:04o}): run `chmod 600 {path}`, or move it \
-             away if others may have seen it")]
+    #[error(
+        "{path} can be read by others (mode {mode:04o}): run `chmod 600 {path}`, or move it \
+             away if others may have seen it"
+    )]
     TooOpen {
         /// The file.
         path: PathBuf,
@@ -59,12 +63,18 @@ impl NodeKey {
     pub fn open(path: &Path, comment: &str) -> Result<Self, NodeKeyError> {
         let key = match fs::read_to_string(path) {
             Ok(text) => {
-                let mode = fs::metadata(path).map_err(|source| io_error(path, source))?.mode();
+                let mode = fs::metadata(path)
+                    .map_err(|source| io_error(path, source))?
+                    .mode();
                 if mode & 0o077 != 0 {
-                    return Err(NodeKeyError::TooOpen { path: path.to_owned(), mode: mode & 0o777 });
+                    return Err(NodeKeyError::TooOpen {
+                        path: path.to_owned(),
+                        mode: mode & 0o777,
+                    });
                 }
-                Self::from_openssh(&text)
-                    .ok_or_else(|| NodeKeyError::NotAKey { path: path.to_owned() })?
+                Self::from_openssh(&text).ok_or_else(|| NodeKeyError::NotAKey {
+                    path: path.to_owned(),
+                })?
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::make(path, comment)?,
             Err(source) => return Err(io_error(path, source)),
@@ -91,12 +101,17 @@ impl NodeKey {
             return None;
         };
         let seed = pair.private.to_bytes();
-        Some(Self { public: SecretKey::from_seed(&seed).public(), seed })
+        Some(Self {
+            public: SecretKey::from_seed(&seed).public(),
+            seed,
+        })
     }
 
     fn make(path: &Path, comment: &str) -> Result<Self, NodeKeyError> {
         let mut seed = [0; 32];
-        SystemRandom::new().fill(&mut seed).map_err(|_| NodeKeyError::Random)?;
+        SystemRandom::new()
+            .fill(&mut seed)
+            .map_err(|_| NodeKeyError::Random)?;
         let public = SecretKey::from_seed(&seed).public();
         let pair = Ed25519Keypair {
             public: Ed25519PublicKey(*public.as_bytes()),
@@ -104,7 +119,9 @@ impl NodeKey {
         };
         let text = PrivateKey::new(KeypairData::Ed25519(pair), comment)
             .and_then(|key| key.to_openssh(LineEnding::LF))
-            .map_err(|_| NodeKeyError::NotAKey { path: path.to_owned() })?;
+            .map_err(|_| NodeKeyError::NotAKey {
+                path: path.to_owned(),
+            })?;
         // Written aside and moved, so that a crash leaves no half of a key.
         let aside = path.with_extension("new");
         drop(fs::remove_file(&aside));
@@ -145,7 +162,10 @@ impl std::fmt::Debug for NodeKey {
 }
 
 fn io_error(path: &Path, source: io::Error) -> NodeKeyError {
-    NodeKeyError::Io { path: path.to_owned(), source }
+    NodeKeyError::Io {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 #[cfg(test)]
@@ -167,10 +187,16 @@ mod tests {
             first.public().fingerprint()
         );
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(NodeKey::open(&path, "n1"), Err(NodeKeyError::TooOpen { .. })));
+        assert!(matches!(
+            NodeKey::open(&path, "n1"),
+            Err(NodeKeyError::TooOpen { .. })
+        ));
         fs::write(&path, "not a key").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        assert!(matches!(NodeKey::open(&path, "n1"), Err(NodeKeyError::NotAKey { .. })));
+        assert!(matches!(
+            NodeKey::open(&path, "n1"),
+            Err(NodeKeyError::NotAKey { .. })
+        ));
         assert_eq!(fs::read_to_string(&path).unwrap(), "not a key");
     }
 }
