@@ -1,12 +1,11 @@
 //! A job arrives: verify, seen?, policy, audit, journal. Only then does it have a number.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dtx_policy::PathAnswers;
 use dtx_proto_types::id::JobId;
 use dtx_proto_types::job::{Body, Control};
 use dtx_proto_types::key::Ed25519Key;
-use dtx_proto_types::limits;
 use dtx_proto_types::message::{Ended, Refusal, RefusalCode};
 use dtx_proto_types::outcome::Ending;
 use dtx_proto_types::signed::{SignedJob, VerifiedJob};
@@ -14,6 +13,7 @@ use dtx_proto_types::units::HumanDuration;
 
 use super::core::{Executor, refusal};
 use super::job::{Job, OutputState};
+use super::waiting::{first_phase, room_for_stdin};
 use crate::exec::{PathCheck, Stop};
 use crate::ipc::{SessionNumber, ToFront};
 use crate::trust::{AuthorizedJob, JobOwner, NotYet, Session};
@@ -93,18 +93,21 @@ impl Executor {
                     self.refuse(session, stream, refusal);
                 }
             }
-            Err(NotYet::NeedsPaths { questions, job }) => match PathCheck::start(questions) {
-                Ok(check) => {
-                    self.probing.push(Probing {
+            Err(NotYet::NeedsPaths { questions, job }) => {
+                let started = self
+                    .check_room()
+                    .and_then(|()| PathCheck::start(questions).map_err(Refusal::from));
+                match started {
+                    Ok(check) => self.probing.push(Probing {
                         check,
                         session,
                         stream,
                         who,
                         verified: *job,
-                    });
+                    }),
+                    Err(refusal) => self.refuse(session, stream, refusal),
                 }
-                Err(error) => self.refuse(session, stream, error.into()),
-            },
+            }
             Err(NotYet::Denied { refusal, job }) => {
                 log::info!("job of {} denied: {}", who.label(), refusal.text);
                 if let Err(error) = self.audit.denied(&who, job.spec(), &refusal) {
@@ -130,6 +133,11 @@ impl Executor {
                         ..
                     } = self.probing.swap_remove(index);
                     self.reap_soon();
+                    // A client that went meanwhile has nothing started for it; if it comes back,
+                    // it is told that its job never arrived.
+                    if self.sessions.get(session).is_none() {
+                        continue;
+                    }
                     // Time has passed: what held before the question must still hold.
                     match self.trust.recheck_job(&who, &verified) {
                         Ok(()) => self.decide(session, stream, who, verified, &answers),
@@ -152,30 +160,8 @@ impl Executor {
             Body::Control { job, action } => Some((job, action)),
             _ => None,
         };
-        if control.is_none() {
-            self.check_room()?;
-            self.check_timeout(authorized.timeout())?;
-        }
-        let disk = |error: &dyn std::fmt::Display| {
-            refusal(RefusalCode::Disk, format!("{error}; nothing was started"))
-        };
-        self.audit
-            .allowed(who, &authorized)
-            .map_err(|error| disk(&error))?;
-        self.journal
-            .accept(who.fingerprint(), &authorized)
-            .map_err(|error| disk(&error))?;
         if let Some((id, action)) = control {
-            let ending = self.control(who, id, action);
-            self.note_ending(who, authorized.spec().job, &ending, 0);
-            let ended = Ended {
-                ending,
-                stdout: 0,
-                stderr: 0,
-                output_bytes: None,
-                duration_us: 0,
-                notes: Vec::new(),
-            };
+            let ended = self.control(who, &authorized, id, action);
             self.tell(&ToFront::AttachedEnded {
                 session,
                 stream,
@@ -183,8 +169,11 @@ impl Executor {
             });
             return Ok(());
         }
+        self.check_room()?;
+        self.check_timeout(authorized.timeout())?;
+        let memfd = room_for_stdin(authorized.stdin())?;
+        self.record(who, &authorized)?;
         let key = self.jobs.next_key();
-        let start_by = Instant::now() + limits::START_WINDOW;
         let job = Job {
             key,
             id: authorized.spec().job,
@@ -198,10 +187,30 @@ impl Executor {
             pipes: None,
             streamed_stdin: false,
             output_bytes: least(authorized.output_bytes(), self.settings.max_output),
-            phase: super::waiting::first_phase(authorized, start_by)?,
+            phase: first_phase(authorized, memfd),
         };
         self.accept(session, stream, job);
         Ok(())
+    }
+
+    /// Audit, then journal. If either cannot be written, nothing starts.
+    fn record(&mut self, who: &Session, authorized: &AuthorizedJob) -> Result<(), Refusal> {
+        let disk = |error: &dyn std::fmt::Display| {
+            refusal(RefusalCode::Disk, format!("{error}; nothing was started"))
+        };
+        self.audit
+            .allowed(who, authorized)
+            .map_err(|error| disk(&error))?;
+        let accepted = self.journal.accept(who.fingerprint(), authorized);
+        accepted.map_err(|error| {
+            let refusal = disk(&error);
+            // The audit log says that it was allowed; it should also say that nothing came of it.
+            let noted = self.audit.not_started(who, authorized.spec().job, &refusal);
+            if let Err(error) = noted {
+                log::error!("{error}");
+            }
+            refusal
+        })
     }
 
     /// A timeout above the node's own ceiling is said so, not cut silently.
@@ -223,16 +232,27 @@ impl Executor {
             return Err(refusal(RefusalCode::Draining, text));
         }
         let (slots, queue) = (self.settings.slots, self.settings.queue);
-        if self.jobs.busy() >= slots.saturating_add(queue) as usize {
+        let busy = self.jobs.busy() + self.probing.len();
+        if busy >= slots.saturating_add(queue) as usize {
             let text = format!("busy: {slots} jobs run and {queue} wait already");
             return Err(refusal(RefusalCode::Busy, text));
         }
         Ok(())
     }
 
-    /// Does what a control job asks for. It takes no slot and waits for nothing.
-    fn control(&mut self, who: &Session, id: JobId, action: Control) -> Ending {
-        match (self.jobs.of_id(id).map(|job| job.key), action) {
+    /// Does what a control job asks for. It takes no slot and waits for nothing, not even for a
+    /// disk that is full.
+    fn control(
+        &mut self,
+        who: &Session,
+        authorized: &AuthorizedJob,
+        id: JobId,
+        action: Control,
+    ) -> Ended {
+        if let Err(refusal) = self.record(who, authorized) {
+            log::error!("{}, but a job is ended on request", refusal.text);
+        }
+        let ending = match (self.jobs.of_id(id).map(|job| job.key), action) {
             (Some(key), Control::Cancel) => {
                 self.end_job(key, Stop::Cancelled(format!("by {}", who.label())));
                 Ending::Exited(0)
@@ -241,6 +261,15 @@ impl Executor {
                 let reason = format!("no job {id} runs or waits here");
                 Ending::SetupFailed { code: None, reason }
             }
+        };
+        self.note_ending(who, authorized.spec().job, &ending, 0);
+        Ended {
+            ending,
+            stdout: 0,
+            stderr: 0,
+            output_bytes: None,
+            duration_us: 0,
+            notes: Vec::new(),
         }
     }
 }

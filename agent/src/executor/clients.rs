@@ -1,12 +1,13 @@
 //! Who listens to a job: sessions that open, attach, cancel, keep, release and go.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dtx_proto_types::grant::SignedGrant;
 use dtx_proto_types::id::JobId;
-use dtx_proto_types::key::Ed25519Key;
-use dtx_proto_types::message::{Ended, RefusalCode};
+use dtx_proto_types::key::{Ed25519Key, Fingerprint};
+use dtx_proto_types::message::{Ended, Refusal, RefusalCode};
 use dtx_proto_types::outcome::Ending;
 use dtx_proto_types::units::HumanDuration;
 
@@ -14,6 +15,13 @@ use super::core::{Executor, load_percent, refusal};
 use super::job::{Job, Phase};
 use crate::exec::Stop;
 use crate::ipc::{Connection, JobKey, Opened, SessionNumber, ToFront};
+use crate::trust::Session;
+
+/// How long a removed operator's open session may go on unnoticed.
+const RECHECK_PERIOD: Duration = Duration::from_secs(30);
+/// Jobs that are over and whose endings nobody has taken; the oldest of the operator who has most
+/// of them is forgotten first.
+const UNRELEASED_MAX: usize = 256;
 
 impl Executor {
     pub(super) fn on_open(
@@ -23,9 +31,11 @@ impl Executor {
         peer_key: Ed25519Key,
         peer: SocketAddr,
     ) {
-        match self.trust.open(grant, peer_key, &mut self.journal) {
+        let opened = self.trust.open(grant, peer_key, &mut self.journal);
+        match opened.and_then(|session| self.check_key_owner(session)) {
             Ok(session) => {
                 log::debug!("session of {} from {peer}", session.label());
+                self.recheck_soon();
                 let opened = Opened {
                     session: self.sessions.admit(session),
                     busy: u32::try_from(self.jobs.busy()).unwrap_or(u32::MAX),
@@ -35,13 +45,30 @@ impl Executor {
                 self.tell(&ToFront::Opened { connection, opened });
             }
             Err(refusal) => {
-                log::warn!("session from {peer} refused: {}", refusal.text);
+                // The front says so in its log, at a bounded rate.
+                log::debug!("session from {peer} refused: {}", refusal.text);
                 self.tell(&ToFront::OpenRefused {
                     connection,
                     refusal,
                 });
             }
         }
+    }
+
+    /// A session key speaks for one operator. A second one who grants the same key could otherwise
+    /// reach the jobs that it started for the first.
+    fn check_key_owner(&self, session: Session) -> Result<Session, Refusal> {
+        let other = |owner: &Session| {
+            owner.session_key() == session.session_key()
+                && owner.fingerprint() != session.fingerprint()
+        };
+        let taken = self.sessions.iter().any(|(_, owner)| other(owner))
+            || self.jobs.iter().any(|job| other(&job.owner));
+        if taken {
+            let text = "this session key speaks for another operator already";
+            return Err(refusal(RefusalCode::Invalid, text));
+        }
+        Ok(session)
     }
 
     pub(super) fn on_closed(&mut self, session: SessionNumber) {
@@ -101,6 +128,34 @@ impl Executor {
         }
     }
 
+    /// Closes the sessions of operators who were removed; what they started loses its client.
+    pub(super) fn check_operators(&mut self, now: Instant) {
+        if self.recheck_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.recheck_at = None;
+        let open: Vec<(SessionNumber, Session)> = self
+            .sessions
+            .iter()
+            .map(|(number, who)| (number, who.clone()))
+            .collect();
+        for (session, who) in open {
+            match self.trust.recheck(&who) {
+                Ok(()) => self.recheck_soon(),
+                Err(refusal) => {
+                    log::warn!("session of {} closed: {}", who.label(), refusal.text);
+                    self.tell(&ToFront::Close { session, refusal });
+                }
+            }
+        }
+    }
+
+    /// While sessions are open, their operators are looked at again from time to time.
+    fn recheck_soon(&mut self) {
+        let soon = || Instant::now() + RECHECK_PERIOD;
+        self.recheck_at.get_or_insert_with(soon);
+    }
+
     /// Makes a session the one that listens to a job.
     pub(super) fn bind(&mut self, session: SessionNumber, stream: u32, key: JobKey) {
         let Some(job) = self.jobs.get_mut(key) else {
@@ -142,7 +197,12 @@ impl Executor {
     }
 
     pub(super) fn on_keep(&mut self, session: SessionNumber, key: JobKey) {
-        if let Some(job) = self.job_of(session, key) {
+        let Some(open) = self.sessions.get(session).cloned() else {
+            return;
+        };
+        if self.trust.recheck(&open).is_ok()
+            && let Some(job) = self.job_of(session, key)
+        {
             job.keep = true;
         }
     }
@@ -150,6 +210,24 @@ impl Executor {
     pub(super) fn on_release(&mut self, session: SessionNumber, key: JobKey) {
         if self.job_of(session, key).is_some_and(|job| job.is_over()) {
             self.forget(key);
+        }
+    }
+
+    /// Forgets endings that nobody takes, before they use up the agent's descriptors.
+    pub(super) fn bound_unreleased(&mut self) {
+        let mut over: BTreeMap<Fingerprint, Vec<JobKey>> = BTreeMap::new();
+        for job in self.jobs.iter().filter(|job| job.is_over()) {
+            over.entry(job.owner.fingerprint())
+                .or_default()
+                .push(job.key);
+        }
+        if over.values().map(Vec::len).sum::<usize>() <= UNRELEASED_MAX {
+            return;
+        }
+        let most = over.values().max_by_key(|jobs| jobs.len());
+        if let Some(oldest) = most.and_then(|jobs| jobs.first()) {
+            log::warn!("an ending was never taken; its output is dropped");
+            self.forget(*oldest);
         }
     }
 

@@ -33,6 +33,8 @@ pub(super) struct Executor {
     /// Jobs whose paths are being looked at before policy can say yes.
     pub(super) probing: Vec<Probing>,
     pub(super) notify: Notify,
+    /// When to look again whether the open sessions' operators still are some.
+    pub(super) recheck_at: Option<Instant>,
     /// When to reap children that nobody waits for.
     pub(super) reap_at: Option<Instant>,
     /// Once the agent is asked to stop: when it stops waiting for its jobs.

@@ -37,6 +37,7 @@ impl Executor {
             self.check_waiting(now);
             self.check_orphans(now);
             self.check_draining(now);
+            self.check_operators(now);
             self.check_strays(now);
             self.notify.beat(now);
         }
@@ -86,6 +87,7 @@ impl Executor {
         nearest.add_some(self.front.retry_at());
         nearest.add_some(self.draining_until);
         nearest.add_some(self.leaving_at);
+        nearest.add_some(self.recheck_at);
         nearest.add_some(self.reap_at);
         nearest.add_some(self.notify.deadline());
         for probing in &self.probing {
@@ -112,6 +114,7 @@ impl Executor {
             Ok(Signal::SIGHUP) => {
                 log::info!("reloading operators and policy");
                 self.trust.reload();
+                self.recheck_at = Some(Instant::now());
             }
             _ => {}
         }

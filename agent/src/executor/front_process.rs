@@ -46,7 +46,7 @@ impl FrontProcess {
     /// If the process or the socket pair cannot be made.
     pub(super) fn start(&mut self) -> io::Result<()> {
         let (ours, theirs) = UnixStream::pair()?;
-        let channel = Channel::new(ours)?;
+        let channel = Channel::without_descriptors(ours)?;
         let child = Command::new("/proc/self/exe")
             .arg0("dtx-agent")
             .arg(crate::FRONT_COMMAND)

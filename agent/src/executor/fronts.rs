@@ -25,7 +25,7 @@ impl Executor {
             .send(&ToFront::Setup(Box::new(self.setup.clone())), descriptors);
         for key in self
             .jobs
-            .keys_where(|job| job.pipes.is_some() || !job.is_over())
+            .keys_where(|job| !matches!(job.phase, Phase::NotStarted(_)))
         {
             self.hand_over(key);
         }

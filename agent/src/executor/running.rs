@@ -1,12 +1,13 @@
 //! A job's processes: start, progress, timeout, end.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use dtx_proto_types::id::JobId;
 use dtx_proto_types::job::Stdin;
 use dtx_proto_types::message::RefusalCode;
 use dtx_proto_types::outcome::Ending;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::clients::describe;
 use super::core::{Executor, refusal};
@@ -24,6 +25,10 @@ impl Executor {
         let Some(job) = self.jobs.get_mut(key) else {
             return;
         };
+        // It may have waited, and its operator may have been removed meanwhile.
+        if let Err(refusal) = self.trust.recheck(&job.owner) {
+            return self.not_started(key, refusal);
+        }
         let phase = std::mem::replace(&mut job.phase, Phase::taken());
         let Phase::Queued {
             authorized, memfd, ..
@@ -168,7 +173,30 @@ impl Executor {
             notes,
         });
         self.reap_soon();
+        self.drop_empty_pipes(key);
+        self.bound_unreleased();
         self.start_waiting();
+    }
+
+    /// Closes our ends of the pipes of a job that ended, if there is nothing in them that a front
+    /// could lose: most jobs write little or nothing, and descriptors are few.
+    fn drop_empty_pipes(&mut self, key: JobKey) {
+        let Some(job) = self.jobs.get_mut(key) else {
+            return;
+        };
+        let Some(pipes) = &job.pipes else {
+            return;
+        };
+        let mut both =
+            [&pipes.stdout, &pipes.stderr].map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN));
+        let empty = poll(&mut both, PollTimeout::ZERO).is_ok()
+            && both.iter().all(|pipe| {
+                let found = pipe.revents().unwrap_or(PollFlags::POLLIN);
+                !found.contains(PollFlags::POLLIN)
+            });
+        if job.output.lost || (empty && !job.output.taking) {
+            job.pipes = None;
+        }
     }
 
     /// Writes an ending into journal and audit log. It has happened, so nothing is undone if that

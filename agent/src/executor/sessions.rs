@@ -25,6 +25,11 @@ impl Sessions {
         self.open.get(&number)
     }
 
+    /// The open sessions and who speaks in them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (SessionNumber, &Session)> {
+        self.open.iter().map(|(number, session)| (*number, session))
+    }
+
     pub(super) fn close(&mut self, number: SessionNumber) {
         self.open.remove(&number);
     }

@@ -15,7 +15,7 @@ use super::job::JobTable;
 use super::notify::Notify;
 use super::sessions::Sessions;
 use crate::audit::{Audit, AuditError};
-use crate::exec::{ExecSettings, leftovers, prepare_script_dir};
+use crate::exec::{self, ExecSettings, leftovers};
 use crate::ipc::Setup;
 use crate::journal::{Journal, JournalError, Recovered};
 use crate::settings::Settings;
@@ -89,7 +89,6 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
         .clone()
         .unwrap_or_else(|| state.executor().join("audit.jsonl"));
     let audit = Audit::open(&audit_file)?;
-    prepare_script_dir(&state.scripts()).map_err(system("prepare the directory for scripts"))?;
     let (listeners, listen) = open_listeners(&settings.listen)?;
 
     let trust = trust(&settings, node.clone());
@@ -99,6 +98,7 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
         scripts: state.scripts(),
         limits: settings.limits.clone(),
     };
+    exec::prepare(&exec).map_err(system("prepare for jobs"))?;
     let mut executor = Executor {
         exec,
         trust,
@@ -111,6 +111,7 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
         jobs: JobTable::default(),
         probing: Vec::new(),
         notify: Notify::new(),
+        recheck_at: None,
         reap_at: None,
         draining_until: None,
         leaving_at: None,

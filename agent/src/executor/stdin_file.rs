@@ -4,7 +4,7 @@
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -45,7 +45,7 @@ pub(super) fn create() -> io::Result<OwnedFd> {
 /// Makes it unchangeable, then looks whether it is what was signed. Returned with its position at
 /// the beginning.
 pub(super) fn seal_and_check(
-    memfd: OwnedFd,
+    memfd: &OwnedFd,
     signed: u64,
     digest: &[u8; 32],
 ) -> Result<OwnedFd, StdinError> {
@@ -55,12 +55,13 @@ pub(super) fn seal_and_check(
         | SealFlag::F_SEAL_SEAL;
     fcntl(memfd.as_fd(), FcntlArg::F_ADD_SEALS(seals))
         .map_err(|errno| StdinError::Seal(errno.into()))?;
-    let mut file = File::from(memfd);
+    // The front still has the descriptor that it filled, and with it a say in that one's offset.
+    // What is checked and what is handed on is therefore opened anew.
+    let mut file = File::open(format!("/proc/self/fd/{}", memfd.as_raw_fd()))?;
     let got = file.metadata()?.len();
     if got != signed {
         return Err(StdinError::Size { got, signed });
     }
-    file.rewind()?;
     let mut hasher = blake3::Hasher::new();
     let mut buffer = [0; 16 * 1024];
     loop {
@@ -94,25 +95,27 @@ mod tests {
         };
         let memfd = filled(b"hello");
         let front = memfd.try_clone().unwrap();
-        let sealed = seal_and_check(memfd, 5, &digest).unwrap();
+        let sealed = seal_and_check(&memfd, 5, &digest).unwrap();
+        let mut front = File::from(front);
         assert!(
-            File::from(front).write_all(b"x").is_err(),
+            front.write_all(b"x").is_err(),
             "the front can change nothing"
         );
+        front.seek(io::SeekFrom::Start(3)).unwrap();
         let mut text = String::new();
         File::from(sealed).read_to_string(&mut text).unwrap();
         assert_eq!(text, "hello");
 
         assert!(matches!(
-            seal_and_check(filled(b"hello!"), 5, &digest),
+            seal_and_check(&filled(b"hello!"), 5, &digest),
             Err(StdinError::Size { got: 6, signed: 5 })
         ));
         assert!(matches!(
-            seal_and_check(filled(b"hellO"), 5, &digest),
+            seal_and_check(&filled(b"hellO"), 5, &digest),
             Err(StdinError::Digest)
         ));
         assert!(matches!(
-            seal_and_check(filled(b""), 5, &digest),
+            seal_and_check(&filled(b""), 5, &digest),
             Err(StdinError::Size { .. })
         ));
     }

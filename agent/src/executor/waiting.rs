@@ -4,7 +4,9 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use dtx_proto_types::job::Stdin;
+use dtx_proto_types::limits;
 use dtx_proto_types::message::{Refusal, RefusalCode};
+use dtx_proto_types::units::HumanSize;
 
 use super::core::{Executor, refusal};
 use super::job::{Job, Phase};
@@ -12,28 +14,38 @@ use super::stdin_file;
 use crate::ipc::{JobKey, SessionNumber, ToFront};
 use crate::trust::AuthorizedJob;
 
+/// Where a job's standard input will go, if it has one whose digest was signed. Made before the
+/// job is admitted, so that nothing admitted fails for want of it.
+pub(super) fn room_for_stdin(stdin: Stdin) -> Result<Option<OwnedFd>, Refusal> {
+    let Stdin::Sized { size, .. } = stdin else {
+        return Ok(None);
+    };
+    if size > limits::SIZED_STDIN_MAX {
+        let most = HumanSize(limits::SIZED_STDIN_MAX);
+        let text = format!("a standard input of more than {most} has to be streamed");
+        return Err(refusal(RefusalCode::Invalid, text));
+    }
+    stdin_file::create().map(Some).map_err(|error| {
+        let text = format!("no room for the standard input: {error}");
+        refusal(RefusalCode::Resources, text)
+    })
+}
+
 /// Where an admitted job begins: with its input, or in the queue.
-pub(super) fn first_phase(authorized: AuthorizedJob, start_by: Instant) -> Result<Phase, Refusal> {
+pub(super) fn first_phase(authorized: AuthorizedJob, memfd: Option<OwnedFd>) -> Phase {
     let authorized = Box::new(authorized);
-    match authorized.spec().stdin {
-        Stdin::Sized { .. } => {
-            let memfd = stdin_file::create().map_err(|error| {
-                refusal(
-                    RefusalCode::Resources,
-                    format!("no room for the standard input: {error}"),
-                )
-            })?;
-            Ok(Phase::AwaitingStdin {
-                authorized,
-                memfd,
-                start_by,
-            })
-        }
-        Stdin::None | Stdin::Streamed => Ok(Phase::Queued {
+    let start_by = Instant::now() + limits::START_WINDOW;
+    match memfd {
+        Some(memfd) => Phase::AwaitingStdin {
+            authorized,
+            memfd,
+            start_by,
+        },
+        None => Phase::Queued {
             authorized,
             memfd: None,
             start_by,
-        }),
+        },
     }
 }
 
@@ -70,7 +82,7 @@ impl Executor {
         let Stdin::Sized { size, blake3 } = authorized.spec().stdin else {
             return;
         };
-        match stdin_file::seal_and_check(memfd, size, &blake3) {
+        match stdin_file::seal_and_check(&memfd, size, &blake3) {
             Ok(memfd) => {
                 job.phase = Phase::Queued {
                     authorized,

@@ -37,6 +37,9 @@ pub enum ChannelError {
     /// The other process sent what it may not send.
     #[error("the other process sent a message that is not allowed")]
     Malformed,
+    /// Asked to send more than the other process would take; nothing was sent.
+    #[error("a message of {0} bytes is too large for the other process")]
+    TooLarge(usize),
     /// The other process does not read.
     #[error("the other process does not read its messages")]
     Stuck,
@@ -52,6 +55,7 @@ pub struct Channel<Out, In> {
     incoming: Vec<u8>,
     emptied: bool,
     descriptors: VecDeque<OwnedFd>,
+    takes_descriptors: bool,
     types: PhantomData<fn(Out) -> In>,
 }
 
@@ -77,7 +81,22 @@ impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
             incoming: Vec::new(),
             emptied: false,
             descriptors: VecDeque::new(),
+            takes_descriptors: true,
             types: PhantomData,
+        })
+    }
+
+    /// As [`Channel::new`], for the end that no descriptor may reach: one that is sent to it is
+    /// never installed, and breaks the rules.
+    ///
+    /// # Errors
+    ///
+    /// If the socket cannot be made non-blocking.
+    pub fn without_descriptors(socket: UnixStream) -> io::Result<Self> {
+        let channel = Self::new(socket)?;
+        Ok(Self {
+            takes_descriptors: false,
+            ..channel
         })
     }
 
@@ -88,7 +107,9 @@ impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
     /// If the peer is gone or does not read.
     pub fn send(&mut self, message: &Out, descriptors: Vec<OwnedFd>) -> Result<(), ChannelError> {
         let body = encode(message);
-        debug_assert!(body.len() <= MESSAGE_MAX && descriptors.len() <= DESCRIPTORS_MAX);
+        if body.len() > MESSAGE_MAX || descriptors.len() > DESCRIPTORS_MAX {
+            return Err(ChannelError::TooLarge(body.len()));
+        }
         let mut bytes = Vec::with_capacity(HEADER_LEN + body.len());
         bytes.extend_from_slice(&u32::try_from(body.len()).unwrap_or(u32::MAX).to_be_bytes());
         bytes.push(u8::try_from(descriptors.len()).unwrap_or(u8::MAX));
@@ -199,8 +220,12 @@ impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
         let mut space = nix::cmsg_space!([RawFd; DESCRIPTORS_MAX]);
         let mut slice = [IoSliceMut::new(&mut self.incoming[before..])];
         let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
-        let result = recvmsg::<()>(self.socket.as_raw_fd(), &mut slice, Some(&mut space), flags);
+        let space = self.takes_descriptors.then_some(space.as_mut_slice());
+        let result = recvmsg::<()>(self.socket.as_raw_fd(), &mut slice, space, flags);
         let outcome = match result {
+            Ok(received) if received.flags.contains(MsgFlags::MSG_CTRUNC) => {
+                Err(ChannelError::Malformed)
+            }
             Ok(received) => {
                 for control in received.cmsgs().map_err(|_| ChannelError::Malformed)? {
                     if let ControlMessageOwned::ScmRights(raw) = control {
@@ -287,6 +312,30 @@ mod tests {
         assert_eq!(received[0].0, large);
         drop(a);
         assert!(matches!(b.receive(), Err(ChannelError::Closed)));
+    }
+
+    #[test]
+    fn a_descriptor_for_the_end_that_takes_none_breaks_the_rules() {
+        let (a, b) = UnixStream::pair().unwrap();
+        let mut a: Channel<String, u32> = Channel::new(a).unwrap();
+        let mut b: Channel<u32, String> = Channel::without_descriptors(b).unwrap();
+        a.send(&"plain".into(), vec![]).unwrap();
+        assert_eq!(b.receive().unwrap().len(), 1);
+        let (read, _write) = io::pipe().unwrap();
+        a.send(&"with one".into(), vec![read.into()]).unwrap();
+        assert!(matches!(b.receive(), Err(ChannelError::Malformed)));
+    }
+
+    #[test]
+    fn a_message_that_the_peer_would_not_take_is_not_sent() {
+        let (mut a, mut b) = pair();
+        let large = "x".repeat(MESSAGE_MAX + 1);
+        assert!(matches!(
+            a.send(&large, vec![]),
+            Err(ChannelError::TooLarge(_))
+        ));
+        a.send(&"small".into(), vec![]).unwrap();
+        assert_eq!(b.receive().unwrap()[0].0, "small");
     }
 
     #[test]

@@ -203,6 +203,14 @@ pub enum ToFront {
         /// Offset of the next byte of standard error in the pipe.
         stderr: u64,
     },
+    /// The operator was removed, or the session may not go on for another reason: tell the client
+    /// and end it.
+    Close {
+        /// Which.
+        session: SessionNumber,
+        /// What to tell it.
+        refusal: Refusal,
+    },
     /// Nothing more will be asked about this job: drop its buffers and descriptors.
     Forget(JobKey),
     /// Load as it is now, for hellos and discovery.
