@@ -270,6 +270,7 @@ impl SightLog for Journal {
             Sight::Known => Ok(()),
             Sight::New => self.write(Record::GrantSeen {
                 nonce: sight.nonce,
+                operator: sight.operator,
                 issued_ms: sight.issued_ms,
                 boot_ms: sight.boot_ms,
             }),

@@ -32,6 +32,9 @@ pub(super) enum Record {
     GrantSeen {
         #[serde(with = "serde_bytes")]
         nonce: [u8; 16],
+        /// Whose it was; absent in what older agents wrote.
+        #[serde(default)]
+        operator: Option<Fingerprint>,
         issued_ms: u64,
         boot_ms: u64,
     },

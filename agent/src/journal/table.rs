@@ -44,6 +44,14 @@ enum State {
     NotStarted(Refusal),
 }
 
+/// What is remembered of a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct SeenGrant {
+    operator: Option<Fingerprint>,
+    issued_ms: u64,
+    moment: Moment,
+}
+
 /// When something happened: in which life of the node, and how long after its beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Moment {
@@ -117,8 +125,9 @@ pub(super) enum Sight {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     jobs: BTreeMap<Key, Seen>,
-    grants: BTreeMap<[u8; 16], (u64, Moment)>,
-    newest_grant_ms: Option<u64>,
+    grants: BTreeMap<[u8; 16], SeenGrant>,
+    /// When each operator's newest grant was issued.
+    newest_grants: BTreeMap<Option<Fingerprint>, u64>,
     boot_id: String,
     boot: u32,
     /// Jobs when it was last looked which may be forgotten.
@@ -161,12 +170,18 @@ impl Table {
             }
             Record::GrantSeen {
                 nonce,
+                operator,
                 issued_ms,
                 boot_ms,
             } => {
-                let moment = self.moment(*boot_ms);
-                self.grants.entry(*nonce).or_insert((*issued_ms, moment));
-                self.newest_grant_ms = self.newest_grant_ms.max(Some(*issued_ms));
+                let seen = SeenGrant {
+                    operator: *operator,
+                    issued_ms: *issued_ms,
+                    moment: self.moment(*boot_ms),
+                };
+                self.grants.entry(*nonce).or_insert(seen);
+                let newest = self.newest_grants.entry(*operator).or_default();
+                *newest = (*newest).max(*issued_ms);
             }
         }
     }
@@ -219,13 +234,14 @@ impl Table {
     pub(super) fn sights(&self) -> Vec<(GrantSight, bool)> {
         let sights = self.grants.iter();
         sights
-            .map(|(nonce, (issued_ms, moment))| {
+            .map(|(nonce, seen)| {
                 let sight = GrantSight {
                     nonce: *nonce,
-                    issued_ms: *issued_ms,
-                    boot_ms: moment.boot_ms,
+                    operator: seen.operator,
+                    issued_ms: seen.issued_ms,
+                    boot_ms: seen.moment.boot_ms,
                 };
-                (sight, moment.boot == self.boot)
+                (sight, seen.moment.boot == self.boot)
             })
             .collect()
     }
@@ -284,9 +300,10 @@ impl Table {
         let keep = keep.max(KEEP_MIN);
         self.jobs
             .retain(|_, seen| !seen.is_over() || age(&seen.moment) <= keep);
-        let newest = self.newest_grant_ms;
-        self.grants
-            .retain(|_, (issued, moment)| Some(*issued) == newest || age(moment) <= KEEP_MIN);
+        let newest = &self.newest_grants;
+        self.grants.retain(|_, seen| {
+            newest.get(&seen.operator) == Some(&seen.issued_ms) || age(&seen.moment) <= KEEP_MIN
+        });
         let surplus = self.jobs.len().saturating_sub(JOBS_COMFORTABLE);
         if surplus > 0 {
             let mut old: Vec<(Duration, Key)> = self

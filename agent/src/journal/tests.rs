@@ -104,6 +104,7 @@ fn fill(journal: &mut Journal) {
     journal.not_started(OPERATOR, job(3), &busy()).unwrap();
     let sight = GrantSight {
         nonce: [5; 16],
+        operator: Some(OPERATOR),
         issued_ms: 77,
         boot_ms: 66,
     };

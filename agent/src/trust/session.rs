@@ -89,6 +89,7 @@ impl Session {
     pub(super) const fn times(&self) -> GrantTimes {
         GrantTimes {
             nonce: self.nonce,
+            operator: self.fingerprint,
             issued_ms: self.issued_ms,
             expires_ms: self.expires_ms,
         }

@@ -3,8 +3,8 @@
 use dtx_proto_types::grant::Grant;
 use dtx_proto_types::message::{Refusal, RefusalCode as Code};
 
-use super::fixture::{Lab, NOW, assert_refused, signed_grant};
-use crate::trust::Session;
+use super::fixture::{Lab, NOW, assert_refused, key, line, signed_grant};
+use crate::trust::{GrantSight, Session};
 
 const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
@@ -158,7 +158,65 @@ fn much_older_grants_than_the_newest_are_not_taken_on_a_doubtful_clock() {
     let newer = open_at(&mut lab, 4, NOW + MINUTE);
     assert_eq!(job_at(&mut lab, &newer, NOW + MINUTE), Ok(()));
     let result = job_at(&mut lab, &recent, NOW - 15 * MINUTE);
-    assert_refused(result, Code::Clock, "not one that was accepted");
+    assert_refused(result, Code::Clock, "much older");
+}
+
+#[test]
+fn a_grant_dated_far_in_the_future_locks_nobody_else_out() {
+    let mut lab = Lab::new();
+    lab.clock.set_wall(0);
+    lab.clock.set_synchronised(false);
+    let bob = key(8);
+    let both = format!("alice {}\nbob {}\n", line(&lab.alice), line(&bob));
+    lab.write("operators", &both);
+    let before = open_at(&mut lab, 1, NOW);
+    let future = NOW + 365 * 24 * 60 * MINUTE;
+    let grant = Grant {
+        nonce: [2; 16],
+        operator: bob.public().fingerprint(),
+        issued_ms: future,
+        expires_ms: future + 10 * MINUTE,
+        ..lab.grant()
+    };
+    let of_bob = lab.open_with(&signed_grant(&bob, &grant)).unwrap();
+    assert_eq!(job_at(&mut lab, &of_bob, future), Ok(()));
+    assert_eq!(job_at(&mut lab, &before, NOW), Ok(()));
+    let after = open_at(&mut lab, 3, NOW);
+    assert_eq!(job_at(&mut lab, &after, NOW), Ok(()));
+    // The same after the agent was started again.
+    let mut next = Lab::new();
+    next.write("operators", &both);
+    next.clock.set_wall(0);
+    next.clock.set_synchronised(false);
+    for sight in &lab.log.sights {
+        next.trust.remember_sight(sight, true);
+    }
+    for nonce in [1, 4] {
+        let session = open_at(&mut next, nonce, NOW);
+        assert_eq!(job_at(&mut next, &session, NOW), Ok(()));
+    }
+    // What is much older than one's own newest is not taken.
+    let older = NOW - 15 * MINUTE - 1;
+    let session = open_at(&mut next, 5, older);
+    assert_refused(job_at(&mut next, &session, older), Code::Clock, "not one");
+}
+
+#[test]
+fn a_first_sight_of_nobody_in_particular_still_counts() {
+    let mut lab = Lab::new();
+    lab.clock.set_wall(0);
+    lab.clock.set_synchronised(false);
+    let sight = GrantSight {
+        nonce: [1; 16],
+        operator: None,
+        issued_ms: NOW,
+        boot_ms: 0,
+    };
+    lab.trust.remember_sight(&sight, true);
+    let session = open_at(&mut lab, 1, NOW);
+    assert!(lab.log.sights.is_empty(), "it is known");
+    // The node has been running for an hour.
+    assert_refused(job_at(&mut lab, &session, NOW), Code::Clock, "used up");
 }
 
 #[test]

@@ -184,6 +184,7 @@ fn a_log_that_is_full_opens_sessions_all_the_same() {
     assert!(lab.open().is_ok());
     let sight = crate::trust::GrantSight {
         nonce: [0; 16],
+        operator: None,
         issued_ms: 0,
         boot_ms: 0,
     };
