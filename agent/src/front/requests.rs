@@ -1,13 +1,17 @@
 //! What each request of an authenticated client does.
 
 use dtx_proto_types::frame::Frame;
-use dtx_proto_types::limits::STREAMS_MAX;
+use dtx_proto_types::limits::{JOB_MAX, STREAMS_MAX};
 use dtx_proto_types::message::{Attach, Refusal, RefusalCode, Reply, Request};
+use dtx_proto_types::signed::{JobError, SignedJob};
 
 use super::job::Job;
 use super::session::SessionEnd;
 use super::state::{OpenSession, State};
 use crate::ipc::{JobKey, SessionNumber, ToExecutor};
+
+/// Bytes of an Ed25519 signature.
+const SIGNATURE_LEN: usize = 64;
 
 /// Acts on one frame of a client.
 pub(super) fn act(state: &State, open: &OpenSession, frame: Frame) -> Result<(), SessionEnd> {
@@ -16,7 +20,7 @@ pub(super) fn act(state: &State, open: &OpenSession, frame: Frame) -> Result<(),
     let desk = &open.desk;
     match Request::from_frame(frame)? {
         Request::Job(job) => {
-            if may_open(open, stream) {
+            if is_well_formed(open, stream, &job) && may_open(open, stream) {
                 desk.ask(stream, None);
                 state.link.send(&ToExecutor::Job {
                     session,
@@ -92,10 +96,28 @@ fn may_open(open: &OpenSession, stream: u32) -> bool {
     } else {
         return true;
     };
+    refuse(open, stream, text);
+    false
+}
+
+/// Whether the executor would look at such a job at all; if not, the client is told. A frame holds
+/// more than a message to the executor may.
+fn is_well_formed(open: &OpenSession, stream: u32, job: &SignedJob) -> bool {
+    let text = if job.payload.len() > JOB_MAX {
+        JobError::TooLarge(job.payload.len()).to_string()
+    } else if job.signature.len() != SIGNATURE_LEN {
+        JobError::Signature.to_string()
+    } else {
+        return true;
+    };
+    refuse(open, stream, text);
+    false
+}
+
+fn refuse(open: &OpenSession, stream: u32, text: String) {
     let code = RefusalCode::Invalid;
     let refusal = Reply::Refusal(Refusal { code, text });
     open.desk.answer_aside(stream, refusal);
-    false
 }
 
 /// Tells the executor what a client wants of a job.

@@ -98,7 +98,7 @@ pub(super) fn hello() -> ClientHello {
 pub(super) fn job() -> SignedJob {
     SignedJob {
         payload: b"a job".to_vec(),
-        signature: b"a signature".to_vec(),
+        signature: vec![7; 64],
     }
 }
 

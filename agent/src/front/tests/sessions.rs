@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use dtx_proto_types::frame::Frame;
+use dtx_proto_types::limits;
 use dtx_proto_types::message::{Ack, Phase, RefusalCode, Reply, Request};
+use dtx_proto_types::signed::SignedJob;
 use tokio::time::{Instant, timeout};
 
 use super::client::job;
@@ -34,6 +36,43 @@ fn streams_that_cannot_be_opened_are_refused() {
             assert!(on == stream && refused, "{stream}: {reply:?}");
         }
         assert_eq!(rig.executor.try_next(), None);
+    });
+}
+
+#[test]
+fn a_job_that_the_executor_would_not_take_is_refused_and_the_front_lives() {
+    run(async {
+        let mut rig = Rig::start().await;
+        let (mut client, _) = rig.session(1).await;
+        let largest = limits::JOB_MAX;
+        for (stream, payload, signature, text) in [
+            (1, largest + 1, 64, "too large"),
+            (2, 1_000_000, 64, "too large"),
+            (3, 10, 500_000, "signature"),
+            (4, 10, 63, "signature"),
+            (5, largest, 0, "signature"),
+        ] {
+            let job = SignedJob {
+                payload: vec![0; payload],
+                signature: vec![0; signature],
+            };
+            client.send(stream, Request::Job(job)).await;
+            let (on, reply) = client.next().await;
+            let Reply::Refusal(refusal) = reply else {
+                panic!("{stream}: {reply:?}");
+            };
+            assert_eq!((on, refusal.code), (stream, RefusalCode::Invalid));
+            assert!(refusal.text.contains(text), "{stream}: {}", refusal.text);
+        }
+        assert_eq!(rig.executor.try_next(), None);
+        // The largest that is allowed goes through, on a stream that was refused before.
+        let job = SignedJob {
+            payload: vec![0; largest],
+            signature: vec![0; 64],
+        };
+        client.send(1, Request::Job(job)).await;
+        rig.executor.accept_next(1).await;
+        assert!(matches!(client.next().await, (1, Reply::State(_))));
     });
 }
 
