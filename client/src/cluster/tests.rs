@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use dtx_proto_types::message::FirstReply;
+use dtx_proto_types::message::{FirstReply, Refusal, RefusalCode};
 use dtx_proto_types::node::NodeName;
 use dtx_proto_types::outcome::Outcome;
 use dtx_proto_types::signed::SecretKey;
@@ -150,6 +150,27 @@ async fn a_changed_key_is_refused_whatever_the_options_say() {
         ),
         (0, 0)
     );
+}
+
+#[tokio::test]
+async fn a_refusal_at_first_contact_gives_its_own_outcome_and_pins_nothing() {
+    for (code, outcome) in [
+        (RefusalCode::Unclaimed, Outcome::Denied),
+        (RefusalCode::UnknownOperator, Outcome::Denied),
+        (RefusalCode::Busy, Outcome::Refused),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let text = "there is no operators file".to_owned();
+        let refusal = FirstReply::Refusal(Refusal { code, text });
+        let agent = Agent::start(1, Script::new(refusal, Vec::new())).await;
+        let cluster = cluster(dir.path(), NewNodes::Ask).await;
+        let selection = select(&cluster, &[agent.address]).await;
+        let results = run(&cluster, &selection).await;
+        assert_eq!(results[0].outcome, outcome, "{code:?}");
+        let reason = results[0].reason.as_deref().unwrap();
+        assert!(reason.contains("no operators file"), "{reason}");
+        assert!(selection.new.is_empty() && !dir.path().join("known_nodes").exists());
+    }
 }
 
 #[tokio::test]

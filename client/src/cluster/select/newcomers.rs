@@ -17,12 +17,13 @@ use crate::session::ConnectError;
 impl Search<'_> {
     /// Has every node of the selection that is not pinned prove its key, and does with it what
     /// the options say. A found one that is not accepted leaves the selection; a named one stays
-    /// and says why it is not used.
+    /// and says why it is not used. One that refuses us stays wherever it would have been accepted.
     pub(super) async fn settle_newcomers(
         &mut self,
         selection: &mut Selection,
     ) -> Result<(), SelectError> {
         let first_use = self.core.trust.is_first_use();
+        let trusting = first_use || self.core.options.new_nodes == NewNodes::Accept;
         let mut pins: BTreeMap<NodeName, NewPin> = BTreeMap::new();
         let mut kept = Vec::new();
         for mut selected in std::mem::take(&mut selection.nodes) {
@@ -38,10 +39,11 @@ impl Search<'_> {
                     pins.insert(new.node.clone(), pin);
                     selection.new.push(new);
                 }
-                Err(error) if self.typed => selected.unusable = permanent(&error),
-                Err(error) => {
+                // Why there is none, its run learns from its route.
+                Err(Unproven { refused, .. }) if self.typed || refused && trusting => {}
+                Err(Unproven { text, .. }) => {
                     let node = &selected.node;
-                    let text = format!("{node} answered, and no session can be opened: {error}");
+                    let text = format!("{node} answered, and no session can be opened: {text}");
                     selection.notices.push(text);
                     continue;
                 }
@@ -58,7 +60,7 @@ impl Search<'_> {
         let core = Arc::clone(self.core);
         // A pin that cannot be written is tried again at the end, and asked for next time.
         let _later = tokio::task::spawn_blocking(move || core.pin_aliases()).await;
-        if first_use || self.core.options.new_nodes == NewNodes::Accept {
+        if trusting {
             accept(self.core, selection).await?;
         } else if !self.typed {
             let new = &selection.new;
@@ -93,22 +95,22 @@ impl Search<'_> {
         }
     }
 
-    async fn prove(&self, label: &NodeName) -> Result<Proof, ConnectError> {
-        let route = self.core.route(label).ok_or(ConnectError::NoAddress)?;
+    async fn prove(&self, label: &NodeName) -> Result<Proof, Unproven> {
+        let Some(route) = self.core.route(label) else {
+            return Err(Unproven::because(&ConnectError::NoAddress));
+        };
         let tried = route.addresses();
         let session = match self.core.session(&route).await {
             Ok(session) => session,
             Err(error) => {
+                let unproven = Unproven::because(&error);
                 // Whoever dials next learns it from here, without waiting once more.
-                let text = error.to_string();
-                if error.is_passing() {
-                    route.line.lock().await.fail(error, tried);
-                    return Err(ConnectError::Unusable(text));
-                }
-                return Err(error);
+                route.line.lock().await.fail(error, tried);
+                return Err(unproven);
             }
         };
-        let standing = self.core.standing(label, &session)?;
+        let standing = self.core.standing(label, &session);
+        let standing = standing.map_err(|error| Unproven::because(&error))?;
         if self.begun > self.core.options.sessions_max {
             // More nodes than descriptors: each gets a session again when its turn comes.
             let kept = route.line.lock().await.take();
@@ -135,11 +137,20 @@ enum Proof {
     New(NewNode, NewPin),
 }
 
-/// What will not be otherwise when the run begins.
-fn permanent(error: &ConnectError) -> Option<String> {
-    match error {
-        ConnectError::Unusable(_) => None,
-        other => Some(other.to_string()),
+/// A node that has not proved its key.
+struct Unproven {
+    text: String,
+    /// Whether an agent answered and would not let this operator in. A refusal carries no name and
+    /// proves no key, so nothing is pinned; but it is what becomes of the node that was selected.
+    refused: bool,
+}
+
+impl Unproven {
+    fn because(error: &ConnectError) -> Self {
+        Self {
+            text: error.to_string(),
+            refused: matches!(error, ConnectError::Refused(_)),
+        }
     }
 }
 
