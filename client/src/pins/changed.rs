@@ -12,8 +12,10 @@ use crate::hint::Hint;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the key of {selected} has changed: {path}:{line} pins {pinned} for {expected}, \
-     {node} presented {presented}; either it was installed anew, or something stands in its place",
-    path = path.display()
+     {node} presented {presented}; either something stands in its place, or it was installed anew: \
+     then {way_back}",
+    path = path.display(),
+    way_back = self.way_back()
 )]
 pub struct ChangedKey {
     /// What the operator selected.
@@ -34,21 +36,24 @@ pub struct ChangedKey {
     pub is_own_file: bool,
 }
 
+impl ChangedKey {
+    /// What lets the operator in again, once it is known that the new key is right.
+    fn way_back(&self) -> String {
+        if !self.is_own_file {
+            return format!("correct line {} of {}", self.line, self.path.display());
+        }
+        // The same node with a new key; or what was typed now leads to another one.
+        let forget = if self.node == self.expected {
+            &self.expected
+        } else {
+            &self.selected
+        };
+        format!("`dtx keys forget {forget}`")
+    }
+}
+
 impl Hint for ChangedKey {
     fn hints(&self) -> Vec<String> {
-        let compare = format!("compare on {}: `dtx-agent check`", self.expected);
-        let forget = if self.is_own_file {
-            format!(
-                "if it was installed anew: `dtx keys forget {}`",
-                self.selected
-            )
-        } else {
-            format!(
-                "if it was installed anew: correct line {} of {}",
-                self.line,
-                self.path.display()
-            )
-        };
-        vec![forget, compare]
+        vec![format!("compare on {}: `dtx-agent check`", self.expected)]
     }
 }

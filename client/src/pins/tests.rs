@@ -113,7 +113,8 @@ fn a_changed_key_says_all_that_one_must_know() {
     ] {
         assert!(text.contains(&part), "{text}");
     }
-    assert!(changed.hints()[0].contains("`dtx keys forget n7`"));
+    assert!(text.ends_with("`dtx keys forget n7`"), "{text}");
+    assert!(changed.hints()[0].contains("`dtx-agent check`"));
     // Nor does it become known by pinning.
     let error = known
         .pin("c", &[pin("n9", "n9", 9), pin("n7", "n7", 8)])
@@ -162,7 +163,43 @@ fn a_node_may_have_several_keys_by_hand() {
     let Check::Changed(changed) = check(&known, "n1", "n1", 3) else {
         panic!("it has changed");
     };
-    assert!(changed.hints()[0].contains("correct line 1"));
+    let text = changed.to_string();
+    assert!(text.contains("correct line 1"), "{text}");
+}
+
+#[test]
+fn the_way_back_names_what_is_to_be_forgotten() {
+    let place = Place::new();
+    let mut known = place.load();
+    known
+        .pin("c", &[pin("10.0.0.7", "n7", 7), pin("n8", "n8", 8)])
+        .unwrap();
+    for (selected, node, n, forget) in [
+        ("n7", "n7", 9, "n7"),
+        // Behind its address it is n7 that has another key.
+        ("10.0.0.7", "n7", 9, "n7"),
+        // The address leads to another node now, which is as it was.
+        ("10.0.0.7", "n8", 8, "10.0.0.7"),
+    ] {
+        let Check::Changed(changed) = check(&known, selected, node, n) else {
+            panic!("{selected} has changed");
+        };
+        let text = changed.to_string();
+        let command = format!("`dtx keys forget {forget}`");
+        assert!(text.ends_with(&command), "{text}");
+        known.forget("c", &[name(forget)].into()).unwrap();
+        let after = check(&known, selected, node, n);
+        assert!(!matches!(after, Check::Changed(_)), "{selected} {node}");
+        known = {
+            let mut known = place.load();
+            let all = ["n7", "n8"].map(name).into();
+            known.forget("c", &all).unwrap();
+            known
+                .pin("c", &[pin("10.0.0.7", "n7", 7), pin("n8", "n8", 8)])
+                .unwrap();
+            known
+        };
+    }
 }
 
 #[test]
