@@ -197,7 +197,6 @@ impl Job {
         ended.stdout = self.stdout.read();
         ended.stderr = self.stderr.read();
         ended.output_bytes = self.stdout.limit();
-        ended.output_bytes = self.stdout.limited_to();
         ended.notes.extend(notes);
         // A client that was told `lost` is not told otherwise later.
         self.last.get_or_insert(Reply::Ended(ended));

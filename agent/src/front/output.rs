@@ -13,6 +13,8 @@ use super::budget::READ_PIECE;
 
 /// Fewer bytes than this are not worth giving space back for while more may come.
 const KEEP_SPACE: usize = 4 * 1024;
+/// The largest offset to begin at: there is room for more than will ever be read.
+const OFFSET_MAX: u64 = u64::MAX / 2;
 
 /// Read from the pipe, and on its way to the client.
 #[derive(Debug)]
@@ -43,8 +45,14 @@ pub(super) struct Gone {
 }
 
 impl Output {
-    /// A stream whose next byte in the pipe has this offset; the client has all before it.
+    /// A stream whose next byte in the pipe has this offset; the client has all before it. No
+    /// stream gets to [`OFFSET_MAX`]: what is beyond it a front that is gone made up.
     pub(super) const fn at(offset: u64) -> Self {
+        let offset = if offset < OFFSET_MAX {
+            offset
+        } else {
+            OFFSET_MAX
+        };
         Self {
             acknowledged: offset,
             sent: offset,
@@ -59,11 +67,6 @@ impl Output {
         self.limit = limit;
         self.acknowledged = self.acknowledged.min(limit);
         self.sent = self.sent.min(limit);
-    }
-
-    /// The limit, if there is one.
-    pub(super) fn limited_to(&self) -> Option<u64> {
-        (self.limit < u64::MAX).then_some(self.limit)
     }
 
     /// How many bytes are sent at most, if there is a limit.
@@ -249,6 +252,21 @@ mod tests {
         assert!(output.held.capacity() < 2 * KEEP_SPACE);
         output.acknowledge(7 + STREAM_WINDOW).unwrap();
         assert_eq!(output.held.capacity(), 0);
+    }
+
+    #[test]
+    fn an_offset_that_no_stream_can_have_overflows_nothing() {
+        for offset in [OFFSET_MAX - 1, OFFSET_MAX, u64::MAX - 1, u64::MAX] {
+            let mut output = Output::at(offset);
+            let first = offset.min(OFFSET_MAX);
+            output.take(b"hello");
+            assert_eq!(output.read(), first + 5);
+            assert_eq!(text(&mut output, 9), Some((first, "hello".into())));
+            assert_eq!(output.acknowledge(u64::MAX), Err(NeverSent));
+            assert!(output.resume(u64::MAX).is_err());
+            output.resume(first + 5).unwrap();
+            assert!(output.is_clean() && output.is_sent());
+        }
     }
 
     proptest::proptest! {
