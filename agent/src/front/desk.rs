@@ -52,13 +52,27 @@ pub(super) struct Wishes {
     pub(super) cancel: bool,
     /// Let it live without a client.
     pub(super) keep: bool,
+    /// Forget about it. The stream stays in use until the executor's answer has come, so that a
+    /// late one cannot be taken for that to the stream's next job.
+    pub(super) release: bool,
+}
+
+impl Inner {
+    fn clear(&mut self, stream: u32) {
+        self.streams.remove(&stream);
+        self.touched.remove(&stream);
+    }
 }
 
 impl Desk {
-    /// Something about this stream is new.
+    /// Something about this stream is new. One that is not open has nothing to say: a client that
+    /// never reads must not make the list grow.
     pub(super) fn touch(&self, stream: u32) {
-        self.inner.borrow_mut().touched.insert(stream);
-        self.bell.notify_one();
+        let mut inner = self.inner.borrow_mut();
+        if inner.streams.contains_key(&stream) {
+            inner.touched.insert(stream);
+            self.bell.notify_one();
+        }
     }
 
     /// The streams with something to say; they are no longer marked.
@@ -88,12 +102,15 @@ impl Desk {
         self.inner.borrow_mut().streams.insert(stream, asked);
     }
 
-    /// The client wants something of a job that the executor has not answered for yet.
-    pub(super) fn wish(&self, stream: u32, how: impl FnOnce(&mut Wishes)) {
+    /// The client wants something of a job. Says whether the executor has not answered for it yet,
+    /// so that the wish has to wait.
+    pub(super) fn wish(&self, stream: u32, how: impl FnOnce(&mut Wishes)) -> bool {
         if let Some(Stream::Asked { wishes, .. }) = self.inner.borrow_mut().streams.get_mut(&stream)
         {
             how(wishes);
+            return true;
         }
+        false
     }
 
     /// The executor answered with a job. `None` if nobody asked, or not any more.
@@ -114,10 +131,16 @@ impl Desk {
 
     /// The executor answered that there is no job.
     pub(super) fn answer(&self, stream: u32, reply: Reply) {
-        if let Some(slot @ Stream::Asked { .. }) = self.inner.borrow_mut().streams.get_mut(&stream)
-        {
-            *slot = Stream::Answered(Some(reply));
+        let mut inner = self.inner.borrow_mut();
+        let Some(slot @ Stream::Asked { .. }) = inner.streams.get_mut(&stream) else {
+            return;
+        };
+        if matches!(slot, Stream::Asked { wishes, .. } if wishes.release) {
+            inner.clear(stream);
+            return;
         }
+        *slot = Stream::Answered(Some(reply));
+        drop(inner);
         self.touch(stream);
     }
 
@@ -154,7 +177,7 @@ impl Desk {
 
     /// Closes a stream.
     pub(super) fn clear(&self, stream: u32) {
-        self.inner.borrow_mut().streams.remove(&stream);
+        self.inner.borrow_mut().clear(stream);
     }
 
     /// Closes all streams. Returns the jobs among them.
@@ -176,5 +199,56 @@ impl Desk {
                 Stream::Answered(reply) => reply.is_none(),
                 Stream::Job(job) => job.look(super::job::Job::is_settled),
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dtx_proto_types::message::{Refusal, RefusalCode};
+
+    use super::*;
+    use crate::front::job::Job;
+    use crate::ipc::JobKey;
+
+    fn refusal() -> Reply {
+        Reply::Refusal(Refusal {
+            code: RefusalCode::Busy,
+            text: "later".into(),
+        })
+    }
+
+    #[test]
+    fn streams_that_are_gone_leave_nothing_behind() {
+        let desk = Desk::default();
+        for stream in 1..1000 {
+            desk.answer(stream, refusal());
+            desk.touch(stream);
+            desk.ask(stream, None);
+            desk.answer(stream, refusal());
+            assert_eq!(desk.take_touched(), [stream].into());
+            desk.put_back([stream]);
+            desk.clear(stream);
+            desk.answer(stream, refusal());
+        }
+        assert_eq!(desk.len(), 0);
+        assert_eq!(desk.take_touched(), BTreeSet::new());
+    }
+
+    #[test]
+    fn a_stream_released_before_its_answer_stays_in_use_until_it_comes() {
+        let desk = Desk::default();
+        let job = SharedJob::new(Job::new(JobKey(1)));
+        desk.ask(1, None);
+        desk.ask(2, None);
+        for stream in [1, 2] {
+            assert!(desk.wish(stream, |wishes| wishes.release = true));
+            assert!(!desk.is_free(stream));
+        }
+        desk.answer(1, refusal());
+        assert!(desk.is_free(1));
+        let (_, wishes) = desk.bind(2, &job).unwrap();
+        assert!(wishes.release);
+        assert!(!desk.wish(2, |wishes| wishes.release = true), "no need to");
+        assert_eq!(desk.take_touched(), BTreeSet::new());
     }
 }

@@ -183,8 +183,12 @@ fn bind(state: &State, session: SessionNumber, stream: u32, job: &Rc<SharedJob>)
     let Some((attach, wishes)) = desk.bind(stream, job) else {
         return;
     };
-    job.change(|job| job.seat(&desk, stream, attach));
     pass_on(state, session, job.look(Job::key), wishes);
+    if wishes.release {
+        desk.clear(stream);
+    } else {
+        job.change(|job| job.seat(&desk, stream, attach));
+    }
 }
 
 /// Tells the executor what the client wanted before the job had a number.
@@ -194,6 +198,9 @@ fn pass_on(state: &State, session: SessionNumber, key: JobKey, wishes: Wishes) {
     }
     if wishes.cancel {
         state.link.send(&ToExecutor::Cancel { session, key });
+    }
+    if wishes.release {
+        state.link.send(&ToExecutor::Release { session, key });
     }
 }
 

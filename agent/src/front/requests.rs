@@ -60,25 +60,29 @@ pub(super) fn act(state: &State, open: &OpenSession, frame: Frame) -> Result<(),
             }
         }
         Request::Cancel => {
-            desk.wish(stream, |wishes| wishes.cancel = true);
-            about_job(state, open, stream, |session, key| ToExecutor::Cancel {
-                session,
-                key,
-            });
+            if !desk.wish(stream, |wishes| wishes.cancel = true) {
+                about_job(state, open, stream, |session, key| ToExecutor::Cancel {
+                    session,
+                    key,
+                });
+            }
         }
         Request::Keep => {
-            desk.wish(stream, |wishes| wishes.keep = true);
-            about_job(state, open, stream, |session, key| ToExecutor::Keep {
-                session,
-                key,
-            });
+            if !desk.wish(stream, |wishes| wishes.keep = true) {
+                about_job(state, open, stream, |session, key| ToExecutor::Keep {
+                    session,
+                    key,
+                });
+            }
         }
         Request::Release => {
-            about_job(state, open, stream, |session, key| ToExecutor::Release {
-                session,
-                key,
-            });
-            release(open, stream);
+            if !desk.wish(stream, |wishes| wishes.release = true) {
+                about_job(state, open, stream, |session, key| ToExecutor::Release {
+                    session,
+                    key,
+                });
+                release(open, stream);
+            }
         }
         Request::Heartbeat | Request::Unknown(_) => {}
     }

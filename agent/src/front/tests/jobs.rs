@@ -284,6 +284,40 @@ fn output_that_is_gone_means_lost() {
 }
 
 #[test]
+fn an_adopted_job_with_offsets_from_nowhere_costs_the_front_nothing() {
+    run(async {
+        let mut rig = Rig::start().await;
+        for key in 1..=2 {
+            rig.executor.send(&ToFront::Adopt {
+                key: JobKey(key),
+                stdout: u64::MAX,
+                stderr: u64::MAX - 1,
+            });
+            let mut command = rig.executor.start(key, false, None);
+            command.stdout.as_mut().unwrap().write_all(b"abc").unwrap();
+            let (mut client, _) = rig.session(key).await;
+            client.send(1, attach(0, u64::MAX)).await;
+            rig.executor.attach_next(key).await;
+            assert_eq!(client.next().await, (1, state(Phase::Running)));
+            let (_, reply) = client.next().await;
+            assert!(
+                matches!(&reply, Reply::Ended(ended) if matches!(ended.ending, Ending::Lost(_))),
+                "{reply:?}"
+            );
+            command.exit();
+            rig.executor.end(key, 0);
+            // It is read to its end all the same.
+            client.send(1, Request::Release).await;
+            let release = rig.executor.next_event().await;
+            assert!(matches!(release, ToExecutor::Release { .. }), "{release:?}");
+            drop(client);
+            let closed = rig.executor.next_event().await;
+            assert!(matches!(closed, ToExecutor::Closed(_)), "{closed:?}");
+        }
+    });
+}
+
+#[test]
 fn a_front_goes_on_where_another_left_off() {
     run(async {
         let mut rig = Rig::start().await;
@@ -401,6 +435,44 @@ fn refusals_reach_the_client() {
         rig.executor
             .send(&ToFront::AttachUnknown { session, stream: 2 });
         assert_eq!(client.next().await, (2, state(Phase::Unknown)));
+    });
+}
+
+#[test]
+fn a_release_before_the_answer_waits_for_it_and_the_stream_with_it() {
+    run(async {
+        let mut rig = Rig::start().await;
+        let (mut client, session) = rig.session(1).await;
+        let (stream, stdin_size) = (1, None);
+        client.send(stream, Request::Job(job())).await;
+        client.send(stream, Request::Cancel).await;
+        client.send(stream, Request::Release).await;
+        // The next job may not take the place, or the answer to the first would be its own.
+        client.send(stream, Request::Job(job())).await;
+        assert!(matches!(client.next().await, (1, Reply::Refusal(_))));
+        assert!(matches!(
+            rig.executor.next().await,
+            ToExecutor::Job { stream: 1, .. }
+        ));
+        assert_eq!(rig.executor.try_next(), None);
+        let key = JobKey(1);
+        rig.executor.send(&ToFront::Accepted {
+            session,
+            stream,
+            key,
+            stdin_size,
+        });
+        let cancel = ToExecutor::Cancel { session, key };
+        assert_eq!(rig.executor.next().await, cancel);
+        let release = ToExecutor::Release { session, key };
+        assert_eq!(rig.executor.next().await, release);
+        client.send(stream, Request::Job(job())).await;
+        rig.executor.accept_next(2).await;
+        assert_eq!(client.next().await, (1, state(Phase::Queued)));
+        client.send(stream, Request::Cancel).await;
+        let key = JobKey(2);
+        let cancel = ToExecutor::Cancel { session, key };
+        assert_eq!(rig.executor.next().await, cancel);
     });
 }
 
