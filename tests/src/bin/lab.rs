@@ -1,7 +1,7 @@
 //! What a lab starts on the machine: `hold` and `init` keep its namespaces, `enter` starts a
 //! program on one of its hosts, `relay` passes bytes on, faithfully or not;
-//! `send`, `listen`, `echo` and `call` try the network out, and `clock` times a
-//! program.
+//! `send`, `listen`, `echo` and `call` try the network out, `clock` times a program, and `forge`,
+//! `early` and `spoof` say what nobody should believe.
 
 use std::process::ExitCode;
 
@@ -23,10 +23,14 @@ fn main() -> ExitCode {
         ["send", group, count] => dtx_tests::probe::send(group, count),
         ["listen", group, interface, quiet] => dtx_tests::probe::listen(group, interface, quiet),
         ["clock", ..] => dtx_tests::probe::clock(&arguments[1..]),
+        ["forge", n1, n2] => dtx_tests::forge::forge(n1, n2),
+        ["early", n1] => dtx_tests::forge::early(n1),
+        ["spoof", real, addresses @ ..] => dtx_tests::spoof::spoof(real, addresses),
         ["echo", listen] => dtx_tests::probe::echo(listen),
         ["call", address] => dtx_tests::probe::call(address),
         _ => Err(std::io::Error::other(
-            "hold | init PLAN | enter … | relay LISTEN FORWARD | send … | listen … | echo … | call …",
+            "hold | init PLAN | enter … | relay LISTEN FORWARD | send … | listen … | clock … | \
+             forge … | early … | spoof … | echo … | call …",
         )),
     };
     result.unwrap_or_else(|error| {
