@@ -50,7 +50,9 @@ pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 pub(super) const DESCRIPTORS_SPARE: usize = 16;
 /// Descriptors that a running job needs here.
 pub(super) const DESCRIPTORS_PER_JOB: usize = 3;
-/// How long a refused peer may take to read why.
-pub(super) const REFUSAL_LINGER: Duration = Duration::from_secs(1);
-/// How long sessions may take to send what is queued when the agent stops.
+/// How long a peer that was told why it may not go on may take to read it.
+pub(super) const LINGER: Duration = Duration::from_secs(1);
+/// Characters of a refusal in a line of the log.
+pub(super) const LOGGED_REFUSAL: usize = 200;
+/// How long sessions may take to send what is queued when the agent stops or closes them.
 pub(super) const STOP_PATIENCE: Duration = Duration::from_secs(2);

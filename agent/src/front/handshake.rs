@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::admission::Trouble;
-use super::budget::{FIRST_READ_PIECE, REFUSAL_LINGER, UNAUTHENTICATED_BYTES};
+use super::budget::{FIRST_READ_PIECE, LOGGED_REFUSAL, UNAUTHENTICATED_BYTES};
 use super::door::Place;
 use super::session::Session;
 use super::socket::{Filled, Socket, SocketError};
@@ -42,7 +42,7 @@ enum HandshakeError {
     #[error("the peer sent more than a hello before it was authenticated")]
     TooMuch,
     /// The peer was told why.
-    #[error("the peer was refused: {0}")]
+    #[error("refused: {}", cut(.0))]
     Refused(String),
     /// The executor closed its end.
     #[error("the executor did not answer")]
@@ -50,6 +50,12 @@ enum HandshakeError {
 }
 
 impl HandshakeError {
+    /// Whether the log should tell of it: scans and health checks come and go, but whoever says
+    /// hello and is refused waits for somebody to find out why.
+    const fn is_remarkable(&self) -> bool {
+        !matches!(self, Self::Closed | Self::Socket(SocketError::Io(_)))
+    }
+
     const fn trouble(&self) -> Option<Trouble> {
         match self {
             Self::Socket(SocketError::Io(_)) | Self::Closed | Self::Late => Some(Trouble::Silent),
@@ -81,14 +87,10 @@ pub(super) async fn serve(state: Rc<State>, tcp: TcpStream, peer: SocketAddr, pl
             Session::new(state, socket, session, peer).run().await;
         }
         Err(error) => {
-            match error {
-                // Scans and health checks do that, and the executor has told of a refusal.
-                HandshakeError::Closed
-                | HandshakeError::Refused(_)
-                | HandshakeError::Socket(SocketError::Io(_)) => {
-                    log::debug!("connection from {peer}: {error}");
-                }
-                _ => state.complain(peer, &error),
+            if error.is_remarkable() {
+                state.complain(peer, &error);
+            } else {
+                log::debug!("connection from {peer}: {error}");
             }
             match error.trouble() {
                 Some(trouble) => place.failed(trouble),
@@ -187,30 +189,26 @@ impl FirstReader<'_> {
 /// Tells the peer why it may not go on, and gives it the time to read it.
 async fn refuse(state: &State, mut socket: Socket, refusal: Refusal) -> HandshakeError {
     let text = refusal.text.clone();
-    let told = async {
-        say(&mut socket, &FirstReply::Refusal(refusal))?;
-        socket.close();
-        socket.flush()?;
-        // To close with bytes unread would reset the connection and take the words back.
-        loop {
-            socket.ready(true).await?;
-            socket.flush()?;
-            let mut scratch = state.scratch.borrow_mut();
-            if socket.fill(&mut scratch[..FIRST_READ_PIECE])? == Filled::End {
-                return Ok::<(), SocketError>(());
-            }
-        }
-    };
-    match timeout(REFUSAL_LINGER, told).await {
-        Ok(Err(error)) => error.into(),
-        Ok(Ok(())) | Err(_) => HandshakeError::Refused(text),
+    if let Err(error) = say(&mut socket, &FirstReply::Refusal(refusal)) {
+        return error.into();
     }
+    // A peer that does not wait for the words was refused all the same.
+    drop(socket.part(&state.scratch).await);
+    HandshakeError::Refused(text)
 }
 
 fn say(socket: &mut Socket, reply: &FirstReply) -> std::io::Result<()> {
     let mut bytes = BytesMut::new();
     reply.to_frame().write_to(&mut bytes);
     socket.write(&bytes)
+}
+
+/// As much of a refusal as belongs into the log: peers can make it long.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(LOGGED_REFUSAL) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 fn no_common_version(theirs: VersionRange) -> Refusal {
@@ -239,5 +237,29 @@ fn server_hello(state: &State, session: &OpenSession, version: u16) -> ServerHel
         load_percent: session.opened.load_percent,
         clock_ms: session.opened.clock_ms,
         labels: setup.labels.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_tells_of_each_refusal_and_not_at_length() {
+        let refused = |text: &str| HandshakeError::Refused(text.into());
+        for (error, remarkable) in [
+            (refused("no key"), true),
+            (HandshakeError::TooMuch, true),
+            (HandshakeError::Late, true),
+            (HandshakeError::Closed, false),
+            (std::io::Error::from_raw_os_error(104).into(), false),
+        ] {
+            assert_eq!(error.is_remarkable(), remarkable, "{error}");
+        }
+        assert_eq!(refused("no key").to_string(), "refused: no key");
+        let long = "é".repeat(LOGGED_REFUSAL);
+        assert_eq!(refused(&long).to_string(), format!("refused: {long}"));
+        let longer = format!("{long}!");
+        assert_eq!(refused(&longer).to_string(), format!("refused: {long}…"));
     }
 }

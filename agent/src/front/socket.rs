@@ -3,6 +3,7 @@
 //! The TLS library is driven directly: all sessions read through one shared buffer, and what a
 //! session sends at once leaves in one write, so an idle session costs next to nothing.
 
+use std::cell::RefCell;
 use std::io;
 
 use bytes::BytesMut;
@@ -10,7 +11,10 @@ use dtx_proto_types::frame::{Frame, FrameDecoder, FrameError};
 use rustls::ServerConnection;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_util::codec::Decoder;
+
+use super::budget::LINGER;
 
 /// Why a connection cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +134,24 @@ impl Socket {
     /// Says that nothing follows; [`Socket::flush`] sends it.
     pub(super) fn close(&mut self) {
         self.tls.send_close_notify();
+    }
+
+    /// Says that nothing follows and sends what waits, then reads on, into nowhere, until the peer
+    /// has gone: to close with bytes unread would reset the connection and take the last words
+    /// back. For at most [`LINGER`].
+    pub(super) async fn part(&mut self, scratch: &RefCell<Box<[u8]>>) -> Result<(), SocketError> {
+        self.close();
+        let parting = async {
+            loop {
+                self.flush()?;
+                if self.fill(&mut scratch.borrow_mut())? == Filled::End {
+                    return Ok(());
+                }
+                self.incoming.clear();
+                self.ready(true).await?;
+            }
+        };
+        timeout(LINGER, parting).await.unwrap_or(Ok(()))
     }
 
     /// Whether something waits to be sent.
