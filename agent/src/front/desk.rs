@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
-use dtx_proto_types::message::{Attach, Reply};
+use dtx_proto_types::message::{Attach, Refusal, Reply};
 use tokio::sync::Notify;
 
 use super::job::SharedJob;
@@ -27,6 +27,8 @@ struct Inner {
     touched: BTreeSet<u32>,
     /// Answers about no stream that is open here.
     aside: VecDeque<(u32, Reply)>,
+    /// Why the session has to end.
+    closing: Option<Refusal>,
 }
 
 /// What a stream of a session stands for.
@@ -159,6 +161,22 @@ impl Desk {
         self.inner.borrow().aside.len()
     }
 
+    /// The session has to end; the client is told why.
+    pub(super) fn close(&self, refusal: Refusal) {
+        self.inner.borrow_mut().closing = Some(refusal);
+        self.bell.notify_one();
+    }
+
+    /// Why the session has to end, if it has.
+    pub(super) fn closing(&self) -> Option<Refusal> {
+        self.inner.borrow().closing.clone()
+    }
+
+    /// Whether the session has to end.
+    pub(super) fn is_closing(&self) -> bool {
+        self.inner.borrow().closing.is_some()
+    }
+
     /// The job of a stream.
     pub(super) fn job(&self, stream: u32) -> Option<Rc<SharedJob>> {
         match self.inner.borrow().streams.get(&stream)? {
@@ -204,7 +222,7 @@ impl Desk {
 
 #[cfg(test)]
 mod tests {
-    use dtx_proto_types::message::{Refusal, RefusalCode};
+    use dtx_proto_types::message::RefusalCode;
 
     use super::*;
     use crate::front::job::Job;

@@ -39,6 +39,11 @@ pub(super) fn dispatch(
             connection,
             refusal,
         } => state.answer_hello(connection, Err(refusal)),
+        ToFront::Close { session, refusal } => {
+            if let Some(desk) = state.desk(session) {
+                desk.close(refusal);
+            }
+        }
         // Each hello is told the load of its own moment.
         ToFront::Load { .. } => {}
         ToFront::Drain => state.draining.cancel(),

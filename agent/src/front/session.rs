@@ -5,12 +5,14 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Instant;
 
 use dtx_proto_types::frame::FrameError;
 use dtx_proto_types::limits::SILENCE_MAX;
 use dtx_proto_types::message::Reply;
 use tokio::time::sleep_until;
 
+use super::budget::STOP_PATIENCE;
 use super::output::NeverSent;
 use super::pulse::{Beat, Pulse};
 use super::requests;
@@ -34,6 +36,9 @@ pub(super) enum SessionEnd {
     /// The agent stops.
     #[error("the agent stops")]
     Stopped,
+    /// The executor wants it ended, and the client was told why.
+    #[error("it may not go on")]
+    Closed,
     /// The connection broke, or the client does not speak the protocol.
     #[error(transparent)]
     Socket(#[from] SocketError),
@@ -67,6 +72,10 @@ pub(super) struct Session {
     stage: Stage,
     /// The client will say no more.
     ended: bool,
+    /// When to give up telling the client why the session has to end.
+    closing_until: Option<Instant>,
+    /// The client was told: nothing follows.
+    told_off: bool,
 }
 
 impl Session {
@@ -85,6 +94,8 @@ impl Session {
             pulse: Pulse::new(now()),
             stage: Stage::default(),
             ended: false,
+            closing_until: None,
+            told_off: false,
         }
     }
 
@@ -100,13 +111,19 @@ impl Session {
         };
         let peer = self.peer;
         match &end {
-            SessionEnd::Left | SessionEnd::Silent | SessionEnd::Stopped => {
+            SessionEnd::Left | SessionEnd::Silent | SessionEnd::Stopped | SessionEnd::Closed => {
                 log::debug!("session from {peer} is over: {end}");
             }
             SessionEnd::Socket(SocketError::Io(error)) => {
                 log::debug!("session from {peer} broke: {error}");
             }
             _ => self.state.complain(peer, &end),
+        }
+        // Its jobs lose their client now, however long the parting takes.
+        drop(self.open);
+        if matches!(end, SessionEnd::Closed) {
+            drop(self.socket.part(&self.state.scratch).await);
+            return;
         }
         self.socket.close();
         // Whether it is still heard no longer matters.
@@ -137,7 +154,22 @@ impl Session {
             }
             Beat::Rest | Beat::Speak => {}
         }
-        self.send()
+        self.send()?;
+        self.mind_closing()
+    }
+
+    /// Ends a session that may not go on, once the client knows why or takes too long to hear it.
+    fn mind_closing(&mut self) -> Result<(), SessionEnd> {
+        if !self.open.desk.is_closing() {
+            return Ok(());
+        }
+        let until = *self
+            .closing_until
+            .get_or_insert_with(|| now() + STOP_PATIENCE);
+        if (self.told_off && !self.socket.has_unsent()) || now() >= until {
+            return Err(SessionEnd::Closed);
+        }
+        Ok(())
     }
 
     /// Sends what there is, as far as the network takes it.
@@ -146,10 +178,15 @@ impl Session {
             if self.socket.flush()? {
                 self.pulse.said(now());
             }
-            if self.socket.has_unsent() {
+            if self.socket.has_unsent() || self.told_off {
                 return Ok(());
             }
             self.stage.fill(&self.open.desk);
+            if let Some(refusal) = self.open.desk.closing() {
+                // Behind this turn; what its jobs still hold is not waited for.
+                self.stage.put(&Reply::Refusal(refusal).to_frame(0));
+                self.told_off = true;
+            }
             if self.stage.is_empty() {
                 break;
             }
@@ -169,19 +206,28 @@ impl Session {
             ready = self.socket.ready(self.may_read()) => ready?,
             () = self.open.desk.bell.notified() => {}
             () = link.drained(), if link.is_backlogged() => {}
-            () = sleep_until(self.pulse.next().into()) => {}
+            () = sleep_until(self.wakes_at().into()) => {}
             () = stopping.cancelled(), if !stopping.is_cancelled() => {}
         }
         Ok(())
     }
 
-    /// Whether there is room for what more requests may cause.
+    /// When to look again, whatever happens.
+    fn wakes_at(&self) -> Instant {
+        let beat = self.pulse.next();
+        self.closing_until.map_or(beat, |until| until.min(beat))
+    }
+
+    /// Whether there is room for what more requests may cause, and they are wanted.
     fn may_read(&self) -> bool {
-        !self.ended && !self.state.link.is_backlogged() && self.open.desk.aside_len() < ASIDE_MAX
+        !self.ended
+            && !self.open.desk.is_closing()
+            && !self.state.link.is_backlogged()
+            && self.open.desk.aside_len() < ASIDE_MAX
     }
 }
 
 /// The time of the runtime, which tests may stop.
-fn now() -> std::time::Instant {
+fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

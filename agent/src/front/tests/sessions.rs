@@ -6,14 +6,22 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use dtx_proto_types::frame::Frame;
 use dtx_proto_types::limits;
-use dtx_proto_types::message::{Ack, Phase, RefusalCode, Reply, Request};
+use dtx_proto_types::message::{Ack, Phase, Refusal, RefusalCode, Reply, Request};
 use dtx_proto_types::signed::SignedJob;
 use tokio::time::{Instant, timeout};
 
 use super::client::job;
 use super::rig::{Rig, finish, run};
 use crate::front::process::FrontError;
-use crate::ipc::{SessionNumber, ToExecutor, ToFront};
+use crate::ipc::{JobKey, SessionNumber, ToExecutor, ToFront};
+
+/// Why a session may not go on.
+fn removed() -> Refusal {
+    Refusal {
+        code: RefusalCode::UnknownOperator,
+        text: "your key is in no operators file here any more".into(),
+    }
+}
 
 #[test]
 fn streams_that_cannot_be_opened_are_refused() {
@@ -184,7 +192,7 @@ fn a_session_that_reads_nothing_holds_up_nobody() {
         assert!(heard.is_ok());
         drop(stuck);
         for key in 1..=40 {
-            rig.executor.send(&ToFront::Forget(crate::ipc::JobKey(key)));
+            rig.executor.send(&ToFront::Forget(JobKey(key)));
         }
         for (command, writer) in writers {
             drop(command);
@@ -209,6 +217,83 @@ fn a_stop_sends_what_is_queued_first() {
         assert_eq!(client.hear_out(1, (0, 0)).await.stdout, b"bye");
         assert!(client.frame().await.unwrap().is_none());
         assert!(rig.front.await.unwrap().is_ok());
+    });
+}
+
+#[test]
+fn a_session_that_may_not_go_on_is_told_why_and_ends_alone() {
+    run(async {
+        let mut rig = Rig::start().await;
+        let (mut bystander, _) = rig.session(1000).await;
+        for reads in [true, false] {
+            let number = if reads { 1 } else { 2 };
+            let (mut client, session) = rig.session(number).await;
+            client.send(1, Request::Job(job())).await;
+            rig.executor.accept_next(number).await;
+            let mut command = rig.executor.start(number, false, None);
+            while !matches!(client.next().await, (1, Reply::State(s)) if s.phase == Phase::Running)
+            {
+            }
+            let stdout = command.stdout.as_mut().unwrap();
+            stdout.write_all(b"before").unwrap();
+            let taking = ToExecutor::Taking(JobKey(number));
+            assert_eq!(rig.executor.next().await, taking);
+            let refusal = removed();
+            rig.executor.send(&ToFront::Close { session, refusal });
+            if !reads {
+                drop(client);
+                assert_eq!(rig.executor.next().await, ToExecutor::Closed(session));
+                continue;
+            }
+            assert_eq!(rig.executor.next().await, ToExecutor::Closed(session));
+            // What comes too late neither has an effect nor takes the last words back.
+            client.send(2, Request::Job(job())).await;
+            client.send(1, Request::Cancel).await;
+            let (on, reply) = client.next().await;
+            assert!(matches!(&reply, Reply::Stdout(_)) && on == 1, "{reply:?}");
+            let told = (0, Reply::Refusal(removed()));
+            assert_eq!(client.next().await, told);
+            assert!(client.frame().await.unwrap().is_none());
+            assert_eq!(rig.executor.try_next(), None);
+        }
+        // One that is gone already.
+        let (session, refusal) = (SessionNumber(1), removed());
+        rig.executor.send(&ToFront::Close { session, refusal });
+        bystander.send(3, Request::Job(job())).await;
+        rig.executor.accept_next(500).await;
+        assert!(matches!(bystander.next().await, (3, Reply::State(_))));
+    });
+}
+
+#[test]
+fn a_session_that_may_not_go_on_ends_whether_its_client_reads_or_not() {
+    run(async {
+        let mut rig = Rig::start().await;
+        let (mut stuck, session) = rig.session(1).await;
+        let mut writers = Vec::new();
+        for stream in 1..=40_u32 {
+            stuck.send(stream, Request::Job(job())).await;
+            rig.executor.accept_next(stream.into()).await;
+            let mut command = rig.executor.start(stream.into(), false, None);
+            let mut stdout = command.stdout.take().unwrap();
+            writers.push((
+                command,
+                std::thread::spawn(move || drop(stdout.write_all(&[0; 300_000]))),
+            ));
+        }
+        let refusal = removed();
+        let since = Instant::now();
+        rig.executor.send(&ToFront::Close { session, refusal });
+        assert_eq!(rig.executor.next_event().await, ToExecutor::Closed(session));
+        assert!(since.elapsed() < Duration::from_secs(5));
+        for key in 1..=40 {
+            rig.executor.send(&ToFront::Forget(JobKey(key)));
+        }
+        for (command, writer) in writers {
+            drop(command);
+            finish(writer).await;
+        }
+        drop(stuck);
     });
 }
 
