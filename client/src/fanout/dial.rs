@@ -50,6 +50,8 @@ pub(crate) trait NodeJob: Send + Sync {
     fn next(&self) -> impl Future<Output = JobEvent> + Send;
     /// Sends a control message about the job.
     fn send(&self, request: Request) -> impl Future<Output = ()> + Send;
+    /// Sends a control message about the job and waits until it has left this process.
+    fn deliver(&self, request: Request) -> impl Future<Output = ()> + Send;
     /// Sends the next run of standard input, or its end.
     fn send_stdin(&self, request: Request) -> impl Future<Output = ()> + Send;
 }
@@ -81,6 +83,10 @@ impl NodeJob for JobStream {
 
     async fn send(&self, request: Request) {
         self.send(request).await;
+    }
+
+    async fn deliver(&self, request: Request) {
+        self.deliver(request).await;
     }
 
     async fn send_stdin(&self, request: Request) {

@@ -10,6 +10,7 @@ mod attempt;
 pub(crate) mod dial;
 pub(crate) mod dispatch;
 pub mod event;
+mod keep;
 mod options;
 mod run;
 pub(crate) mod sign;

@@ -2,33 +2,41 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::event::{RunEvent, RunSummary, StopReason};
+use super::keep::Keep;
 
 /// A run under way. Its tasks end when it is dropped, and have ended when it has finished.
 pub struct Run {
     events: mpsc::Receiver<RunEvent>,
     dispatcher: JoinSet<RunSummary>,
     canceller: Canceller,
+    keep: Keep,
 }
+
+/// How long [`Run::keep`] waits for sessions that take nothing in.
+const KEEP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Ends a run early, from anywhere.
 #[derive(Debug, Clone)]
 pub struct Canceller(Arc<watch::Sender<Option<StopReason>>>);
 
 impl Run {
-    pub(crate) fn new(
+    pub(super) fn new(
         events: mpsc::Receiver<RunEvent>,
         dispatcher: JoinSet<RunSummary>,
         canceller: Canceller,
+        keep: Keep,
     ) -> Self {
         Self {
             events,
             dispatcher,
             canceller,
+            keep,
         }
     }
 
@@ -42,6 +50,13 @@ impl Run {
     #[must_use]
     pub fn canceller(&self) -> Canceller {
         self.canceller.clone()
+    }
+
+    /// Tells every node to go on with its job even if this process is not heard of any more: those
+    /// that run now, and those that start later. Whether all that run now have been told, as far
+    /// as can be known here; a few seconds are spent on it at most.
+    pub async fn keep(&self) -> bool {
+        self.keep.wish(KEEP_PATIENCE).await
     }
 
     /// Waits for the end and says what the run came to. Events not asked for are dropped.

@@ -11,7 +11,7 @@ use dtx_proto_types::key::Ed25519Key;
 use dtx_proto_types::limits::STREAM_WINDOW;
 use dtx_proto_types::message::{Ack, Attach, Request, ServerHello};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -208,6 +208,15 @@ impl JobStream {
             .commands
             .send(Command::Send(request.to_frame(self.stream)))
             .await;
+    }
+
+    /// Sends a control message about this job and waits until it has been written, or the session
+    /// has ended.
+    pub async fn deliver(&self, request: Request) {
+        let (written, is_written) = oneshot::channel();
+        let frame = request.to_frame(self.stream);
+        let _ended = self.commands.send(Command::Deliver(frame, written)).await;
+        let _ended = is_written.await;
     }
 
     /// Sends a run of standard input, or its end, which must not overtake it; the caller keeps

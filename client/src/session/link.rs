@@ -10,7 +10,7 @@ use dtx_proto_types::frame::{Frame, FrameDecoder, kind};
 use dtx_proto_types::limits::{HEARTBEAT_PERIOD, SILENCE_MAX};
 use dtx_proto_types::message::{Ack, Chunk, Reply, Request};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::codec::Decoder;
 
@@ -31,6 +31,8 @@ pub(super) enum Command {
     Open(Feeder, Frame),
     /// Send a control frame.
     Send(Frame),
+    /// Send a control frame, and say so when it has been written.
+    Deliver(Frame, oneshot::Sender<()>),
     /// The consumer of a stream has gone: end its job and throw away what comes of it.
     Abandon(u32),
     /// Write what waits and end.
@@ -105,6 +107,8 @@ pub(super) struct Link {
     pub(super) end: Arc<OnceLock<SessionEnd>>,
     outbox: Outbox,
     jobs: BTreeMap<u32, Feeder>,
+    /// Told when nothing waits any more.
+    delivering: Vec<oneshot::Sender<()>>,
     closing: bool,
 }
 
@@ -134,6 +138,7 @@ impl Link {
             end,
             outbox: Outbox::default(),
             jobs: BTreeMap::new(),
+            delivering: Vec::new(),
             closing: false,
         }
     }
@@ -165,8 +170,14 @@ impl Link {
         self.take_frames()?;
         loop {
             self.fill_buffer();
-            if self.closing && self.outbox.bytes().is_empty() && !unflushed {
-                return Ok(());
+            if self.outbox.bytes().is_empty() && !unflushed {
+                for written in self.delivering.drain(..) {
+                    // Whoever waited may have given up.
+                    let _gone = written.send(());
+                }
+                if self.closing {
+                    return Ok(());
+                }
             }
             match self.turn(reader, writer, unflushed, tick.as_mut()).await? {
                 Turn::Read(0) => return Err(SessionEnd::PeerClosed),
@@ -249,6 +260,10 @@ impl Link {
                 self.outbox.control(frame);
             }
             Some(Command::Send(frame)) => self.outbox.control(frame),
+            Some(Command::Deliver(frame, written)) => {
+                self.outbox.control(frame);
+                self.delivering.push(written);
+            }
             Some(Command::Abandon(stream)) => {
                 if let Some(job) = self.jobs.get_mut(&stream) {
                     job.abandoned = Some(job.inbox.received());

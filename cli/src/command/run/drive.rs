@@ -54,7 +54,7 @@ pub(crate) async fn drive(
     loop {
         tokio::select! {
             biased;
-            () = signals.suspended() => note(suspend(context)),
+            () = signals.suspended() => note(suspend(context, &run).await),
             _ = tick.tick() => note(reporters.tick()),
             event = run.next_event() => match event {
                 Some(event) => note(on_event(reporters, &event)),
@@ -76,12 +76,15 @@ fn on_event(reporters: &mut Reporters, event: &RunEvent) -> io::Result<()> {
     reporters.on_event(event).and(reporters.flush())
 }
 
-/// Ctrl-Z. Stopped, we cannot say that we are alive, and after a while the nodes take us for lost.
-fn suspend(context: &Context) -> io::Result<()> {
-    context.tell(
-        "suspended: without `fg` the nodes take this run for lost and end its commands, \
-         as a rule after a minute and a half",
-    );
+/// Ctrl-Z. Stopped, we cannot say that we are alive, so the nodes are told not to wait for us.
+async fn suspend(context: &Context, run: &Run) -> io::Result<()> {
+    context.tell(if run.keep().await {
+        "suspended: the commands that run go on without dtx; `fg` takes them up again"
+    } else {
+        "suspended: the commands that run go on without dtx, but not all nodes could be told; \
+         those that were not end theirs, as a rule after a minute and a half; \
+         `fg` takes the others up again"
+    });
     stop_here()
 }
 

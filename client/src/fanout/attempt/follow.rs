@@ -1,8 +1,10 @@
 //! The story of a job from its start to its end.
 
+use std::time::Duration;
+
 use dtx_proto_types::message::{Ended, Phase, Request};
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::course::{CANCEL_PATIENCE, Course};
 use super::end::End;
@@ -24,11 +26,15 @@ pub(super) enum Step {
     Unknown,
 }
 
+/// How long a session may take for a message that must be on its way before we are suspended.
+const KEEP_PATIENCE: Duration = Duration::from_secs(1);
+
 enum Turn {
     Event(JobEvent),
     Told,
     Stdin(Request),
     StdinSent,
+    Keep,
     Stop(StopReason),
     Overdue,
 }
@@ -38,7 +44,7 @@ impl<D: Dial> Attempt<D> {
     pub(super) async fn follow(&self, mut live: Live<D::Session>) -> End {
         let mut course = Course::new(Feed::new(self.context.supply.clone(), self.rank));
         loop {
-            let turn = self.turn(&live, &mut course).await;
+            let turn = self.turn(&mut live, &mut course).await;
             let step = match turn {
                 Turn::Event(event) => self.take(event, &mut live, &mut course),
                 // The job is abandoned with its stream: the node is told to end it.
@@ -55,6 +61,14 @@ impl<D: Dial> Attempt<D> {
                 }
                 Turn::StdinSent => {
                     course.stdin = None;
+                    Step::On
+                }
+                Turn::Keep => {
+                    let told = timeout(KEEP_PATIENCE, live.job.deliver(Request::Keep)).await;
+                    // A session that takes nothing in is soon another one, which is told again.
+                    if told.is_ok() {
+                        live.keep.told();
+                    }
                     Step::On
                 }
                 Turn::Told => Step::On,
@@ -74,7 +88,7 @@ impl<D: Dial> Attempt<D> {
 
     /// Waits for the next thing to happen. News goes out before further events come in, so that
     /// a slow reader slows the node down.
-    async fn turn(&self, live: &Live<D::Session>, course: &mut Course) -> Turn {
+    async fn turn(&self, live: &mut Live<D::Session>, course: &mut Course) -> Turn {
         if course.stopped.is_some() && !course.news.is_empty() {
             self.tell_or_drop(course);
             return Turn::Told;
@@ -93,6 +107,7 @@ impl<D: Dial> Attempt<D> {
             }
             request = course.feed.next(), if !sending => Turn::Stdin(request),
             () = send_stdin(&live.job, course.stdin.clone()), if sending => Turn::StdinSent,
+            () = live.keep.wished() => Turn::Keep,
             reason = stopped(&mut stop), if course.stopped.is_none() => Turn::Stop(reason),
             () = sleep_until(overdue) => Turn::Overdue,
         }

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::end::End;
 use crate::fanout::dial::{Dial, NodeSession};
 use crate::fanout::event::{StopReason, Stream};
+use crate::fanout::keep::{Keep, Untold};
 use crate::fanout::sign::{JobSigner, SignedBatch};
 use crate::fanout::stdin::Supply;
 
@@ -44,6 +45,7 @@ pub(in crate::fanout) struct Context<D> {
     pub(in crate::fanout) timeout: Option<Duration>,
     pub(in crate::fanout) output_bytes: Option<u64>,
     pub(in crate::fanout) messages: mpsc::Sender<Message>,
+    pub(in crate::fanout) keep: Keep,
     /// The nodes of the run, as the operator named them.
     pub(in crate::fanout) labels: Arc<[NodeName]>,
     /// Which node of the run has which key: two names may lead to one machine.
@@ -74,6 +76,8 @@ pub(super) struct Live<S: NodeSession> {
     pub(super) sent_to: AgentLife,
     /// Whether this session asked for the job by its id, and has not heard of it yet.
     pub(super) asking: bool,
+    /// Whether the node knows on this session that the job is to outlive us.
+    pub(super) keep: Untold,
 }
 
 /// What tells whether an agent still knows what it knew.
@@ -138,6 +142,7 @@ impl<D: Dial> Attempt<D> {
         batch: SignedBatch,
     ) -> Live<D::Session> {
         self.sent.store(true, Ordering::Release);
+        let keep = self.context.keep.enlist();
         let job = session.start(&batch.job).await;
         Live {
             sent_to: AgentLife::of(&*session),
@@ -145,6 +150,7 @@ impl<D: Dial> Attempt<D> {
             job,
             batch,
             asking: false,
+            keep,
         }
     }
 

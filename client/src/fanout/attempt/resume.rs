@@ -42,6 +42,7 @@ impl<D: Dial> Attempt<D> {
             stdout: course.received.stdout,
             stderr: course.received.stderr,
         };
+        let keep = self.context.keep.enlist();
         let job = session.attach(attach).await;
         if course.stopped.is_some() {
             job.send(Request::Cancel).await;
@@ -50,6 +51,7 @@ impl<D: Dial> Attempt<D> {
             session,
             job,
             asking: true,
+            keep,
             ..live
         })
     }

@@ -16,6 +16,7 @@ use super::tally::Tally;
 use crate::fanout::RunOptions;
 use crate::fanout::attempt::Context;
 use crate::fanout::dial::Dial;
+use crate::fanout::keep::Keep;
 use crate::fanout::run::{Canceller, Run};
 use crate::fanout::sign::JobSigner;
 use crate::fanout::stdin::Supply;
@@ -59,6 +60,7 @@ pub(crate) fn start<D: Dial>(
     let (messages, inbox) = mpsc::channel(MESSAGES_MAX);
     let (canceller, asked) = Canceller::new();
     let labels: Arc<[NodeName]> = plan.nodes.iter().map(|node| node.label.clone()).collect();
+    let keep = Keep::new();
     let context = Context {
         dial,
         signer,
@@ -68,6 +70,7 @@ pub(crate) fn start<D: Dial>(
         labels,
         claims: Mutex::new(BTreeMap::new()),
         supply: plan.supply,
+        keep: keep.clone(),
     };
     let ranks = 0..u32::try_from(plan.nodes.len()).unwrap_or(u32::MAX);
     let dispatcher = Dispatcher {
@@ -97,5 +100,5 @@ pub(crate) fn start<D: Dial>(
     };
     let mut task = JoinSet::new();
     task.spawn(dispatcher.run(plan.source));
-    Run::new(receiver, task, canceller)
+    Run::new(receiver, task, canceller, keep)
 }

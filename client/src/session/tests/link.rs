@@ -358,3 +358,27 @@ async fn control_overtakes_stdin_and_stdin_keeps_its_order() {
         .collect();
     assert_eq!(stdin, [chunk(0), chunk(CHUNK_MAX as u64), end]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_delivered_has_been_written() {
+    let (session, mut peer) = session(64);
+    let stream = session.start(&job()).await;
+    // Nothing is read, so the job is still on its way.
+    let early = timeout(Duration::from_secs(1), stream.deliver(Request::Keep)).await;
+    assert!(early.is_err());
+    let reading = async {
+        let mut all = Vec::new();
+        while all.len() < 3 {
+            all.extend(peer.next().await);
+        }
+        all
+    };
+    let ((), all) = tokio::join!(stream.deliver(Request::Keep), reading);
+    assert_eq!(all[1..], [(1, Request::Keep), (1, Request::Keep)]);
+    drop(peer);
+    let gone = timeout(Duration::from_secs(1), stream.deliver(Request::Keep)).await;
+    assert!(
+        gone.is_ok(),
+        "a session that has ended keeps nobody waiting"
+    );
+}

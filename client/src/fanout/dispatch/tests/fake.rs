@@ -42,6 +42,8 @@ pub(super) struct Fakes {
     /// Most jobs at once.
     pub(super) busiest: AtomicUsize,
     pub(super) cancels: AtomicUsize,
+    /// Nodes that were told to go on without us, as often as they were told.
+    pub(super) keeps: Mutex<Vec<u32>>,
     pub(super) stdin: Mutex<BTreeMap<u32, Vec<u8>>>,
 }
 
@@ -57,6 +59,7 @@ impl Fakes {
             busy: AtomicUsize::new(0),
             busiest: AtomicUsize::new(0),
             cancels: AtomicUsize::new(0),
+            keeps: Mutex::default(),
             stdin: Mutex::default(),
         })
     }
@@ -102,6 +105,14 @@ impl Fakes {
     /// Sessions and jobs that somebody still holds.
     pub(super) fn alive(&self) -> usize {
         self.alive.load(Ordering::SeqCst)
+    }
+
+    /// Nodes that were told to go on without us.
+    pub(super) fn told_to_keep(&self) -> Vec<u32> {
+        let mut told = self.keeps.lock().unwrap().clone();
+        told.sort_unstable();
+        told.dedup();
+        told
     }
 
     fn script(&self, rank: u32) -> Script {
@@ -302,6 +313,14 @@ impl NodeJob for FakeJob {
                 self.then(ended(cancelled, wrote));
             }
         }
+    }
+
+    async fn deliver(&self, request: Request) {
+        assert_eq!(request, Request::Keep);
+        if self.fakes.word(self.rank) == "clogged" {
+            std::future::pending::<()>().await;
+        }
+        self.fakes.keeps.lock().unwrap().push(self.rank);
     }
 
     async fn send_stdin(&self, request: Request) {

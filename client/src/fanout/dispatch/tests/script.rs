@@ -35,7 +35,7 @@ pub(super) fn script(word: &str, tries: usize, dialled_twice: bool) -> Script {
         "refuse" => vec![(Duration::ZERO, refused(RefusalCode::Busy))],
         "policy" => vec![(Duration::ZERO, refused(RefusalCode::Denied))],
         "second" if tries < 1 => after(Ending::Exited(1)),
-        "hang" | "stubborn" | "noisy" => vec![running],
+        "hang" | "stubborn" | "noisy" | "clogged" => vec![running],
         "queued" => vec![(Duration::ZERO, state(Phase::Queued))],
         "torn" => vec![running, output(&TEXT[..3]), broken(true)],
         "unsent" if !dialled_twice => vec![broken(false)],

@@ -79,6 +79,36 @@ async fn every_node_gets_its_outcome() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn all_jobs_are_told_to_go_on_without_us_now_and_later() {
+    let mut stage = Stage::new("hang ok ok torn");
+    stage.options.fanout = 2;
+    let fakes = Arc::clone(&stage.fakes);
+    let run = stage.start();
+    tokio::time::sleep(WORK / 2).await;
+    assert!(run.keep().await);
+    assert_eq!(fakes.told_to_keep(), [0, 1]);
+    tokio::time::sleep(WORK * 10).await;
+    // The one whose session broke was told on each of its sessions that lived to hear it.
+    assert_eq!(fakes.told_to_keep(), [0, 1, 2, 3]);
+    let times = fakes.keeps.lock().unwrap().len();
+    assert!(run.keep().await);
+    assert_eq!(fakes.keeps.lock().unwrap().len(), times, "once is enough");
+    assert_eq!(fakes.cancels.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_takes_nothing_in_does_not_hold_up_the_others() {
+    let stage = Stage::new("clogged hang");
+    let fakes = Arc::clone(&stage.fakes);
+    let run = stage.start();
+    tokio::time::sleep(WORK).await;
+    let began = Instant::now();
+    assert!(!run.keep().await, "it is not known to have been told");
+    assert!(began.elapsed() <= Duration::from_secs(2));
+    assert_eq!(fakes.told_to_keep(), [1]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_broken_session_shows_in_the_result_and_nowhere_else() {
     let (summary, events) = Stage::new("torn ok").play().await;
     let torn = &summary.results[0];
