@@ -183,6 +183,24 @@ pub(crate) fn load_library(name: &CStr) {
     unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW) };
 }
 
+/// Bits that nobody can guess.
+///
+/// # Errors
+///
+/// As `getrandom(2)`: `ENOSYS` before Linux 3.17.
+pub(crate) fn random() -> Result<[u8; 16], Errno> {
+    let mut bytes = [0; 16];
+    loop {
+        // SAFETY: `bytes` has room for as many. So few come whole or not at all.
+        let count = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+        match Errno::result(count) {
+            Ok(_) => return Ok(bytes),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// Reaps one child that has ended, whichever it is. `None`: all that are left still run.
 ///
 /// # Errors

@@ -16,7 +16,7 @@ use super::failure::{Failure, Stage};
 use super::marks::MarkWriter;
 use super::plan::{LaunchPlan, ProcessLimits, ProgramToRun};
 use super::program::Invocation;
-use super::script::{script_path, write_script};
+use super::script::write_script;
 
 /// Above 0: rather this process than others; below: rather others.
 const OOM_SCORE: &str = "/proc/self/oom_score_adj";
@@ -45,12 +45,11 @@ fn become_program(
     if plan.reset_oom_score {
         reset_oom_score()?;
     }
-    let script = script_path(&plan.script_dir, plan.job);
-    if let ProgramToRun::Script { text, .. } = &plan.program {
-        write_script(&script, text, &account)?;
+    if let ProgramToRun::Script { text, path, .. } = &plan.program {
+        write_script(path, text, &account)?;
     }
     own_pipes(&account)?;
-    let invocation = Invocation::new(&plan.program, &account, &script)?;
+    let invocation = Invocation::new(&plan.program, &account)?;
     let environment = Environment::new(plan, &account);
     set_limits(&plan.limits)?;
     account.become_it()?;

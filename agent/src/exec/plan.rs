@@ -63,6 +63,7 @@ impl LaunchPlan {
             Body::Script { text, args } => ProgramToRun::Script {
                 text: text.clone(),
                 args: args.clone(),
+                path: PathBuf::new(),
             },
             // Control of another job names no program, and is told so if it ever comes here.
             _ => ProgramToRun::Argv(Vec::new()),
@@ -111,6 +112,8 @@ pub(super) enum ProgramToRun {
         text: Vec<u8>,
         /// Its arguments.
         args: Vec<String>,
+        /// Where it lies while it runs; drawn by [`super::start`].
+        path: PathBuf,
     },
 }
 

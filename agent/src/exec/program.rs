@@ -25,12 +25,8 @@ pub(super) struct Invocation {
 }
 
 impl Invocation {
-    /// What to run for `program`. A script lies at `script`.
-    pub(super) fn new(
-        program: &ProgramToRun,
-        account: &Account,
-        script: &Path,
-    ) -> Result<Self, Failure> {
+    /// What to run for `program`.
+    pub(super) fn new(program: &ProgramToRun, account: &Account) -> Result<Self, Failure> {
         match program {
             ProgramToRun::Shell { shell, line } => {
                 let shell = match shell {
@@ -58,10 +54,10 @@ impl Invocation {
                     arguments: words.iter().map(|word| word.clone().into_bytes()).collect(),
                 })
             }
-            ProgramToRun::Script { text, args } => {
+            ProgramToRun::Script { text, args, path } => {
                 let mut arguments = interpreter(text)?;
                 let program = OsStr::from_bytes(&arguments[0]).into();
-                arguments.push(script.as_os_str().as_bytes().to_vec());
+                arguments.push(path.as_os_str().as_bytes().to_vec());
                 arguments.extend(args.iter().map(|word| word.clone().into_bytes()));
                 Ok(Self { program, arguments })
             }

@@ -6,12 +6,13 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use dtx_proto_types::id::JobId;
 use dtx_proto_types::message::RefusalCode;
+use nix::errno::Errno;
 use nix::unistd::fchown;
 
 use super::become_user::Account;
 use super::failure::Failure;
+use crate::sys;
 
 /// Makes the directory for scripts (readable by nobody else, so that names in it stay unknown, and
 /// searchable, so that a script's user reaches it) and removes what an earlier agent left there.
@@ -29,9 +30,12 @@ pub(super) fn prepare_script_dir(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Where the script of a job lies.
-pub(super) fn script_path(directory: &Path, job: JobId) -> PathBuf {
-    directory.join(job.to_string())
+/// A place for one script of one start: a name that no other start has, or can know. A job's id
+/// would be neither, since it is its operator's choice. So whoever drew a name may remove what
+/// lies there.
+pub(super) fn draw_script_path(directory: &Path) -> Result<PathBuf, Errno> {
+    let name = u128::from_ne_bytes(sys::random()?);
+    Ok(directory.join(format!("{name:032x}")))
 }
 
 /// Writes a script, readable by its user alone. The file is not executable: its interpreter is

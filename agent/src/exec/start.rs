@@ -10,9 +10,9 @@ use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 
 use super::become_user::load_databases;
-use super::plan::{ExecSettings, LaunchPlan, LaunchStdin};
+use super::plan::{ExecSettings, LaunchPlan, LaunchStdin, ProgramToRun};
 use super::running::Running;
-use super::script::prepare_script_dir;
+use super::script::{draw_script_path, prepare_script_dir};
 use super::supervisor::supervise;
 use super::words::Line;
 use crate::sys;
@@ -48,6 +48,9 @@ pub enum StartError {
     /// The standard input cannot be read from its beginning.
     #[error("the job's standard input cannot be opened: {0}")]
     Stdin(Errno),
+    /// No random bits for the name of a script.
+    #[error("the kernel gives no random bits for the name of the job's script: {0}")]
+    Random(Errno),
 }
 
 impl From<StartError> for Refusal {
@@ -78,9 +81,12 @@ pub fn prepare(settings: &ExecSettings) -> io::Result<()> {
 ///
 /// If the node has no pipe or no process left. Then nothing ran.
 pub fn start(plan: LaunchPlan) -> Result<(Running, Pipes), StartError> {
+    let mut plan = plan;
+    if let ProgramToRun::Script { path, .. } = &mut plan.program {
+        *path = draw_script_path(&plan.script_dir).map_err(StartError::Random)?;
+    }
     let (stdout, stdout_end) = pipe2(OFlag::O_CLOEXEC).map_err(StartError::Pipe)?;
     let (stderr, stderr_end) = pipe2(OFlag::O_CLOEXEC).map_err(StartError::Pipe)?;
-    let mut plan = plan;
     let (stdin_end, stdin) = open_stdin(std::mem::replace(&mut plan.stdin, LaunchStdin::Null))?;
     let (line, supervisor_line) = Line::pair().map_err(StartError::Pipe)?;
     let stdio = Stdio {

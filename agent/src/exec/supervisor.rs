@@ -24,7 +24,6 @@ use super::marks::{MarkReader, MarkWriter, marks};
 use super::plan::{LaunchPlan, ProgramToRun};
 use super::process::{Process, descendants, name_all};
 use super::running::Stop;
-use super::script::script_path;
 use super::start::Stdio;
 use super::words::{Heard, Line, ORDER_MAX, Order, Report};
 use crate::sys;
@@ -41,9 +40,9 @@ pub(super) fn supervise(plan: &LaunchPlan, line: &Line, stdio: &Stdio) {
         Ok(supervisor) => supervisor.watch(),
         Err(failure) => Some(failure.into_report()),
     };
-    if matches!(plan.program, ProgramToRun::Script { .. }) {
+    if let ProgramToRun::Script { path, .. } = &plan.program {
         // It may not have been written.
-        let _missing = unlink(&script_path(&plan.script_dir, plan.job));
+        let _missing = unlink(path);
     }
     if let Some(last) = last {
         // Without an executor nobody is left to be told.

@@ -74,20 +74,40 @@ fn scripts_run_by_their_first_line_and_leave_nothing_behind() {
         ("#!/bin/sh -e\nfalse\necho no\n", vec![], ""),
         ("#!/usr/bin/env sh\necho by env", vec![], "by env\n"),
     ] {
-        let mut plan = plan(ProgramToRun::Script {
-            text: text.into(),
-            args: args.into_iter().map(ToOwned::to_owned).collect(),
-        });
-        plan.script_dir = directory.path().to_owned();
+        let plan = script(text, &args, directory.path());
         assert_eq!(run(plan).1, output, "{text}");
         assert!(is_empty(directory.path()), "{text}");
     }
-    let mut plan = plan(ProgramToRun::Script {
-        text: b"true".into(),
-        args: Vec::new(),
-    });
-    plan.script_dir = "/nonexistent".into();
+    let plan = script("true", &[], Path::new("/nonexistent"));
     assert_eq!(code(&refused(plan)), RefusalCode::Disk);
+}
+
+/// Job ids are the operators' choice, and two of them may choose the same.
+#[test]
+fn scripts_of_jobs_with_one_id_do_not_touch_each_other() {
+    let directory = script_dir();
+    let first = script("echo ready; read go; cat $0", &[], directory.path());
+    let mut second = script("echo second", &[], directory.path());
+    let mut stranger = script("echo third", &[], directory.path());
+    (second.job, stranger.job) = (first.job, first.job);
+    let mut first = {
+        let mut plan = first;
+        plan.stdin = LaunchStdin::Pipe;
+        Job::start(plan)
+    };
+    let mut heard = String::new();
+    wait_for("the first script", || {
+        heard += &first.output_so_far();
+        heard == "ready\n"
+    });
+    assert_eq!(run(second), (Ending::Exited(0), "second\n".to_owned()));
+    // One that ends before it has written its own removes none either.
+    stranger.user = "no-such-user".to_owned();
+    refused(stranger);
+    drop(first.pipes.stdin.take());
+    assert_eq!(first.ending().0, Ending::Exited(0));
+    assert_eq!(first.output_so_far(), "echo ready; read go; cat $0");
+    assert!(is_empty(directory.path()));
 }
 
 #[test]

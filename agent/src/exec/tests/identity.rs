@@ -58,12 +58,10 @@ fn another_user_may_open_its_own_pipes_and_read_its_script() {
         return;
     }
     let directory = script_dir();
-    let mut plan = plan(ProgramToRun::Script {
-        text: b"echo one > /dev/stdout; echo two > /dev/stderr; ls -ld $0 | cut -c1-10; ls $(dirname $0) || echo closed".to_vec(),
-        args: Vec::new(),
-    });
+    let text = "echo one > /dev/stdout; echo two > /dev/stderr; ls -ld $0 | cut -c1-10; \
+                ls $(dirname $0) || echo closed";
+    let mut plan = script(text, &[], directory.path());
     plan.user = "nobody".to_owned();
-    plan.script_dir = directory.path().to_owned();
     assert_eq!(
         run(plan),
         (Ending::Exited(0), "one\n-r--------\nclosed\n".to_owned())

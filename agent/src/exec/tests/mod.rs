@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use dtx_policy::Shell;
@@ -70,6 +70,16 @@ fn argv(words: &[&str]) -> LaunchPlan {
     plan(ProgramToRun::Argv(
         words.iter().map(ToString::to_string).collect(),
     ))
+}
+
+fn script(text: &str, args: &[&str], directory: &Path) -> LaunchPlan {
+    let mut plan = plan(ProgramToRun::Script {
+        text: text.into(),
+        args: args.iter().map(ToString::to_string).collect(),
+        path: PathBuf::new(),
+    });
+    plan.script_dir = directory.to_owned();
+    plan
 }
 
 /// A job that was started.
