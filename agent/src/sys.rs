@@ -201,6 +201,20 @@ pub(crate) fn random() -> Result<[u8; 16], Errno> {
     }
 }
 
+/// Leaves the session keyring for a new, empty one, which is nobody else's.
+///
+/// # Errors
+///
+/// `ENOSYS` without keyrings, `EPERM` where a container forbids them, `EDQUOT` if there are too
+/// many.
+pub(crate) fn join_new_session_keyring() -> Result<(), Errno> {
+    let no_name = std::ptr::null::<libc::c_char>();
+    // SAFETY: a null pointer for a name asks for a keyring without one.
+    let result =
+        unsafe { libc::syscall(libc::SYS_keyctl, libc::KEYCTL_JOIN_SESSION_KEYRING, no_name) };
+    Errno::result(result).map(drop)
+}
+
 /// Reaps one child that has ended, whichever it is. `None`: all that are left still run.
 ///
 /// # Errors

@@ -17,6 +17,7 @@ use super::marks::MarkWriter;
 use super::plan::{LaunchPlan, ProcessLimits, ProgramToRun};
 use super::program::Invocation;
 use super::script::write_script;
+use crate::sys;
 
 /// Above 0: rather this process than others; below: rather others.
 const OOM_SCORE: &str = "/proc/self/oom_score_adj";
@@ -36,6 +37,7 @@ fn become_program(
     marks: &mut MarkWriter,
 ) -> Result<Failure, Failure> {
     setsid().map_err(|error| broken("setsid", error))?;
+    leave_keyring()?;
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
 
     marks.stage(Stage::LookUp)?;
@@ -70,6 +72,17 @@ fn become_program(
         .map_err(|error| broken("sigprocmask", error))?;
     marks.stage(Stage::Execute)?;
     Ok(invocation.execute(&environment))
+}
+
+/// Keys in the agent's session keyring are nothing to its jobs, and a job's nothing to the next.
+/// The new one is root's also where the job is not: a user's own quota of keys is small, and one
+/// who uses it up must not end up with the agent's.
+fn leave_keyring() -> Result<(), Failure> {
+    match sys::join_new_session_keyring() {
+        // A kernel or a container without keyrings has none to inherit either.
+        Ok(()) | Err(Errno::ENOSYS | Errno::EPERM) => Ok(()),
+        Err(error) => Err(broken("keyctl", error)),
+    }
 }
 
 /// A protected agent must not make protected jobs: they are what memory is to be taken from.

@@ -157,6 +157,39 @@ fn nothing_else_is_inherited() {
     drop(open);
 }
 
+/// The session keyrings that a process may see, by their ids.
+fn session_keyrings(keys: &str) -> BTreeSet<&str> {
+    let rings = keys.lines().filter(|line| line.contains(" _ses"));
+    rings
+        .filter_map(|line| line.split_whitespace().next())
+        .collect()
+}
+
+#[test]
+fn a_job_has_a_session_keyring_of_its_own() {
+    if skip_unless_root("becoming another user") {
+        return;
+    }
+    in_own_process(|| {
+        if sys::join_new_session_keyring().is_err() {
+            return;
+        }
+        let agents = std::fs::read_to_string("/proc/keys").unwrap_or_default();
+        let agents = session_keyrings(&agents);
+        let jobs = || {
+            let mut plan = argv(&["cat", "/proc/keys"]);
+            // Root would see everybody's; another user sees what it inherits.
+            plan.user = "nobody".to_owned();
+            run(plan).1
+        };
+        let (one, other) = (jobs(), jobs());
+        let (one, other) = (session_keyrings(&one), session_keyrings(&other));
+        assert_eq!(agents.is_empty(), one.is_empty());
+        assert!(agents.is_disjoint(&one) && one.is_disjoint(&other));
+        assert!(one.len() <= 1, "{one:?}");
+    });
+}
+
 #[test]
 fn a_job_does_not_have_the_agents_oom_score() {
     in_own_process(|| {
