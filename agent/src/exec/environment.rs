@@ -17,6 +17,8 @@ const LANG: &str = "C.UTF-8";
 
 /// Variable by which a job's processes are known, even when nothing else is left of it.
 pub(super) const JOB_VARIABLE: &str = "DTX_JOB";
+/// The run that it belongs to.
+pub(super) const RUN_VARIABLE: &str = "DTX_RUN";
 
 /// A job's variables.
 #[derive(Debug)]
@@ -44,7 +46,7 @@ impl Environment {
         set("DTX_NODE", plan.node.to_string().into());
         set("DTX_RANK", plan.rank.to_string().into());
         set("DTX_COUNT", plan.count.to_string().into());
-        set("DTX_RUN", plan.run.to_string().into());
+        set(RUN_VARIABLE, plan.run.to_string().into());
         set(JOB_VARIABLE, plan.job.to_string().into());
         Self(variables)
     }

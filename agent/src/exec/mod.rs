@@ -13,12 +13,16 @@
 //! one way to get one.
 
 mod become_user;
+mod children;
 mod environment;
 mod failure;
+mod helper;
 mod kill;
 pub mod leftovers;
 mod main_process;
+mod marked;
 mod marks;
+mod orphans;
 mod paths;
 mod plan;
 mod process;
@@ -32,7 +36,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use leftovers::reap_strays;
+pub use children::reap_strays;
 pub use paths::PathCheck;
 pub use plan::{ExecSettings, LaunchPlan, LaunchStdin};
 pub use running::{Progress, Running, Stop};

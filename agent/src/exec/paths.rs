@@ -12,10 +12,10 @@ use dtx_proto_types::signed::{decode_exact, encode};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, waitpid};
-use nix::unistd::{Pid, pipe2};
+use nix::sys::signal::Signal;
+use nix::unistd::pipe2;
 
+use super::children::Child;
 use super::start::StartError;
 use crate::sys;
 use crate::trust::look_at;
@@ -28,7 +28,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct PathCheck {
     questions: Vec<PathQuestion>,
-    helper: Pid,
+    helper: Child,
     pipe: File,
     answers: Vec<u8>,
     deadline: Instant,
@@ -45,7 +45,7 @@ impl PathCheck {
         let (read, write) = pipe2(OFlag::O_CLOEXEC).map_err(StartError::Pipe)?;
         set_nonblocking(&read).map_err(StartError::Pipe)?;
         let mut write = Some(write);
-        let helper = sys::fork(|| {
+        let helper = Child::fork(|| {
             if let Some(write) = write.take() {
                 answer(&questions, write);
             }
@@ -107,9 +107,7 @@ impl AsFd for PathCheck {
 
 impl Drop for PathCheck {
     fn drop(&mut self) {
-        // One that hangs in the kernel is reaped with the strays.
-        let _gone = kill(self.helper, Signal::SIGKILL);
-        let _state = waitpid(self.helper, Some(WaitPidFlag::WNOHANG));
+        self.helper.abandon();
     }
 }
 

@@ -63,9 +63,14 @@ impl Process {
         }
     }
 
+    /// Whether both are one process, and not two that had its number one after the other.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (self.pid, self.start_time) == (other.pid, other.start_time)
+    }
+
     fn check(&self) -> Result<(), Errno> {
         match Self::read(self.pid) {
-            Some(now) if now.start_time == self.start_time => Ok(()),
+            Some(now) if now.is_same(self) => Ok(()),
             _ => Err(Errno::ESRCH),
         }
     }

@@ -3,16 +3,15 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use dtx_proto_types::id::JobId;
+use dtx_proto_types::id::{JobId, RunId};
 use dtx_proto_types::message::Refusal;
 use dtx_proto_types::outcome::Ending;
-use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::waitpid;
-use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
-use super::leftovers::kill_orphans;
+use super::children::Child;
+use super::marked::Suspect;
+use super::orphans::end_orphans;
+use super::process::Process;
 use super::words::{Heard, Line, ORDER_MAX, Order, REPORT_MAX, Report};
 
 /// A job's processes. Poll [`AsFd`] for reading, then call [`Running::receive`]. Keep it until
@@ -24,8 +23,11 @@ use super::words::{Heard, Line, ORDER_MAX, Order, REPORT_MAX, Report};
 #[must_use = "dropping it kills the job"]
 pub struct Running {
     job: JobId,
-    supervisor: Pid,
+    run: RunId,
+    supervisor: Child,
     line: Line,
+    /// The supervisor was killed, and another process ends what it left.
+    orphaned: bool,
     over: bool,
 }
 
@@ -74,11 +76,13 @@ impl Stop {
 }
 
 impl Running {
-    pub(super) const fn new(job: JobId, supervisor: Pid, line: Line) -> Self {
+    pub(super) const fn new(job: JobId, run: RunId, supervisor: Child, line: Line) -> Self {
         Self {
             job,
+            run,
             supervisor,
             line,
+            orphaned: false,
             over: false,
         }
     }
@@ -94,8 +98,8 @@ impl Running {
                     progress.push(report.into());
                 }
                 Ok(Heard::Nothing) => break,
-                Ok(Heard::End) => progress.push(self.lost("it was killed")),
-                Err(error) => progress.push(self.lost(&error.to_string())),
+                Ok(Heard::End) => progress.extend(self.lost("it was killed")),
+                Err(error) => progress.extend(self.lost(&error.to_string())),
             }
         }
         progress
@@ -111,24 +115,45 @@ impl Running {
         let _gone = self.line.send(&Order::Stop(why));
     }
 
-    /// The supervisor's process id, for [`super::reap_strays`].
+    /// The supervisor's process id.
     #[must_use]
     pub fn supervisor(&self) -> u32 {
-        self.supervisor.as_raw().unsigned_abs()
+        self.supervisor.pid().as_raw().unsigned_abs()
     }
 
     /// The supervisor went without a last word: somebody killed it. What it watched over has lost
-    /// its subreaper, so it is found by the job's id in its environment.
-    fn lost(&mut self, cause: &str) -> Progress {
+    /// its subreaper; another process ends it, and says the last word.
+    fn lost(&mut self, cause: &str) -> Option<Progress> {
+        let ending = Ending::Lost(format!(
+            "the process that watched over the job on the node failed: {cause}"
+        ));
+        let why = if self.orphaned {
+            "the process that did was killed, too".to_owned()
+        } else {
+            // Not reaped yet, so the number is still its own.
+            let supervisor = Process::read(self.supervisor.pid());
+            let orphans = Suspect {
+                job: self.job,
+                run: self.run,
+                main: None,
+                since: supervisor.map_or(0, |supervisor| supervisor.start_time),
+            };
+            self.supervisor.end();
+            self.orphaned = true;
+            match end_orphans(orphans, &ending) {
+                Ok((child, line)) => {
+                    (self.supervisor, self.line) = (child, line);
+                    return None;
+                }
+                Err(error) => error.desc().to_owned(),
+            }
+        };
         self.over = true;
-        let notes = kill_orphans(self.job);
-        Progress::Ended {
-            ending: Ending::Lost(format!(
-                "the process that watched over the job on the node failed: {cause}"
-            )),
+        Some(Progress::Ended {
+            ending,
             duration: Duration::ZERO,
-            notes,
-        }
+            notes: vec![format!("nobody looks for what the job left running: {why}")],
+        })
     }
 }
 
@@ -167,7 +192,6 @@ impl Drop for Running {
         }
         // After its last word a supervisor only exits, so this waits for microseconds. The kill
         // makes it so even for one that somebody has stopped.
-        let _gone = kill(self.supervisor, Signal::SIGKILL);
-        while waitpid(self.supervisor, None) == Err(Errno::EINTR) {}
+        self.supervisor.end();
     }
 }

@@ -10,12 +10,12 @@ use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 
 use super::become_user::load_databases;
+use super::children::Child;
 use super::plan::{ExecSettings, LaunchPlan, LaunchStdin, ProgramToRun};
 use super::running::Running;
 use super::script::{draw_script_path, prepare_script_dir};
 use super::supervisor::supervise;
 use super::words::Line;
-use crate::sys;
 
 /// The executor's ends of a job's pipes.
 #[derive(Debug)]
@@ -95,13 +95,13 @@ pub fn start(plan: LaunchPlan) -> Result<(Running, Pipes), StartError> {
         stderr: stderr_end,
     };
     let supervisor =
-        sys::fork(|| supervise(&plan, &supervisor_line, &stdio)).map_err(StartError::Fork)?;
+        Child::fork(|| supervise(&plan, &supervisor_line, &stdio)).map_err(StartError::Fork)?;
     let pipes = Pipes {
         stdout,
         stderr,
         stdin,
     };
-    Ok((Running::new(plan.job, supervisor, line), pipes))
+    Ok((Running::new(plan.job, plan.run, supervisor, line), pipes))
 }
 
 /// The command's end of its input, and ours if there is one.

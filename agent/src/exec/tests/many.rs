@@ -1,9 +1,13 @@
 //! Many jobs: nothing stays behind, and what one costs.
 
+use std::collections::BTreeSet;
+
 use nix::sys::resource::{Resource, UsageWho, getrusage, setrlimit};
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::super::leftovers::reap_strays;
+use super::super::children::reap_strays;
+use super::super::paths::PathCheck;
 use super::super::process::children;
 use super::super::start::StartError;
 use super::*;
@@ -95,5 +99,37 @@ fn children_of_nobody_are_reaped() {
             reap_strays(&[front]);
             children(Pid::this()).unwrap().is_empty()
         });
+    });
+}
+
+#[test]
+fn a_helper_that_is_waited_for_is_not_reaped_as_a_stray() {
+    in_own_process(|| {
+        let check = PathCheck::start(BTreeSet::new()).unwrap();
+        let job = Job::start(shell("sleep 1000"));
+        let [helper, supervisor] = children(Pid::this()).unwrap()[..] else {
+            panic!("two children");
+        };
+        kill(supervisor, Signal::SIGKILL).unwrap();
+        for child in [helper, supervisor] {
+            wait_for("its end", || Process::read(child).unwrap().zombie);
+        }
+        reap_strays(&[]);
+        // Their numbers are still theirs, so nobody else's process is signalled now.
+        assert!(
+            [helper, supervisor]
+                .map(Process::read)
+                .iter()
+                .all(Option::is_some)
+        );
+        drop(check);
+        assert_eq!(Process::read(helper), None);
+        drop(job);
+        reap_strays(&[]);
+        assert_eq!(
+            Process::read(supervisor),
+            None,
+            "nobody waits for it any more"
+        );
     });
 }

@@ -17,6 +17,10 @@ const TREE: &str = "sleep 1000 & setsid sleep 1000 & (setsid sh -c 'sleep 1000 &
 /// Sleepers in it.
 const SLEEPERS: usize = 5;
 
+fn of_child(child: &std::process::Child) -> Process {
+    Process::read(Pid::from_raw(child.id().cast_signed())).unwrap()
+}
+
 /// Waits until the whole tree is there; returns all of it.
 fn sleepers(job: &mut Job, count: usize) -> Vec<Process> {
     job.wait_for_start();
@@ -149,7 +153,49 @@ fn a_job_whose_supervisor_was_killed_is_lost_and_its_tree_gone() {
         }
         other => panic!("{other:?}"),
     }
-    wait_for("the end of the tree", || !tree.iter().any(lives));
+    assert!(!tree.iter().any(lives), "gone before it is said");
+}
+
+/// Ids are the clients' choice and marks anybody's: what counts is below whom a process lives.
+#[test]
+fn a_mark_neither_ends_nor_protects_what_is_not_the_jobs() {
+    let mut lost = shell(TREE);
+    let mut twin = shell(TREE);
+    (twin.job, twin.run) = (lost.job, lost.run);
+    // A process of the agent's machine that bore the mark before the job was there.
+    let marked = |job: JobId, run: RunId| {
+        let mut command = std::process::Command::new("sleep");
+        command.arg("1000").env("DTX_JOB", job.to_string());
+        command.env("DTX_RUN", run.to_string()).spawn().unwrap()
+    };
+    let mut strangers = [
+        marked(lost.job, lost.run),
+        marked(lost.job, RunId::from_bytes([8; 16])),
+    ];
+    let older: Vec<Process> = strangers.iter().map(of_child).collect();
+    wait_for("another tick of the kernel's clock", || {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let now = of_child(&child).start_time;
+        child.wait().unwrap();
+        now > older[1].start_time
+    });
+    // It tries to pass for another job's.
+    lost.env.insert("DTX_RUN".to_owned(), "forged".to_owned());
+    let mut job = Job::start(lost);
+    let tree = sleepers(&mut job, SLEEPERS);
+    let mut other = Job::start(twin);
+    let untouched = sleepers(&mut other, SLEEPERS);
+    let supervisor = Pid::from_raw(job.running.supervisor().cast_signed());
+    kill(supervisor, Signal::SIGKILL).unwrap();
+    assert!(matches!(job.ending(), (Ending::Lost(_), notes) if notes.is_empty()));
+    assert!(!tree.iter().any(lives));
+    assert!(untouched.iter().chain(&older).all(lives));
+    other.running.stop(Stop::TimedOut);
+    assert_eq!(other.ending().0, Ending::TimedOut);
+    for stranger in &mut strangers {
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
+    }
 }
 
 #[test]
@@ -158,7 +204,8 @@ fn leftovers_of_an_earlier_agent_are_ended_and_nothing_else() {
         let mut command = std::process::Command::new("/bin/sh");
         command
             .args(["-c", "env -i sleep 1000 & sleep 1000"])
-            .env("DTX_JOB", job);
+            .env("DTX_JOB", job)
+            .env("DTX_RUN", RunId::from_bytes([2; 16]).to_string());
         command.spawn().unwrap()
     };
     let lost = JobId::from_bytes([0xd1; 16]);
