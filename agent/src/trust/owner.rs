@@ -50,6 +50,17 @@ pub enum OwnerError {
     /// There is none.
     #[error("{path} does not exist", path = .0.display())]
     Missing(PathBuf),
+    /// There is none where a symbolic link leads: perhaps something is not mounted.
+    #[error(
+        "{path} leads through a symbolic link to {target}, which does not exist; put it there, or \
+         put a file of its own at {path}", path = .path.display(), target = .target.display()
+    )]
+    Dangling {
+        /// What was looked for.
+        path: PathBuf,
+        /// What is missing.
+        target: PathBuf,
+    },
     /// It cannot be reached or read.
     #[error("{path}: {}", .errno.desc(), path = .path.display())]
     System {
@@ -110,7 +121,13 @@ impl Owners {
         let absolute = std::path::absolute(path).map_err(|_| system(path, Errno::ENOENT))?;
         let mut walk = Walk::new(self)?;
         walk.queue(&absolute);
-        let file = walk.run()?;
+        let file = walk.run().map_err(|error| match error {
+            OwnerError::Missing(target) if walk.links > 0 => OwnerError::Dangling {
+                path: absolute.clone(),
+                target,
+            },
+            other => other,
+        })?;
         let stat = fstat(&file).map_err(|errno| system(path, errno))?;
         if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
             return Err(OwnerError::NotAFile(absolute));
@@ -180,7 +197,7 @@ impl Walk {
         self.ahead.extend(steps);
     }
 
-    fn run(mut self) -> Result<OwnedFd, OwnerError> {
+    fn run(&mut self) -> Result<OwnedFd, OwnerError> {
         while let Some(step) = self.ahead.pop() {
             match step.components().next() {
                 Some(Component::RootDir) => self.here.truncate(1),

@@ -18,6 +18,9 @@ pub struct Sources {
     explicit_policy: bool,
     agent_is_root: bool,
     owners: Owners,
+    /// Whether there was a policy file since somebody last asked to read everything anew: then its
+    /// absence means that it was lost, not that there is none.
+    had_policy: bool,
     seen: Vec<Seen>,
     /// Whether `seen` would show every further change.
     settled: bool,
@@ -59,6 +62,7 @@ impl Sources {
             explicit_policy,
             agent_is_root,
             owners,
+            had_policy: false,
             seen: Vec::new(),
             settled: false,
             standing: Err(String::new()),
@@ -77,9 +81,11 @@ impl Sources {
         &self.policy
     }
 
-    /// Reads everything anew at the next look, changed or not.
+    /// Reads everything anew at the next look, changed or not. A policy file that is gone then is
+    /// taken to have been removed on purpose.
     pub const fn forget(&mut self) {
         self.settled = false;
+        self.had_policy = false;
     }
 
     /// Looks at the files, reads them if one has changed, and returns what they say now, or what
@@ -95,6 +101,8 @@ impl Sources {
                 Err(error) => Err(error),
             })
             .collect();
+        let has_policy = files.last().is_some_and(|file| !matches!(file, Ok(None)));
+        self.had_policy |= has_policy;
         let seen: Vec<Seen> = files.iter().map(Seen::of).collect();
         if !(self.settled && self.seen == seen) {
             self.settled = true;
@@ -126,6 +134,9 @@ impl Sources {
             None if self.explicit_policy => {
                 return Err(format!("{} does not exist", self.policy.display()));
             }
+            // The built-in policy allows more than any file: nobody gets it by a file that was
+            // moved away or a file system that is not mounted.
+            None if self.had_policy => return Err(lost(&self.policy)),
             None => Policy::builtin(self.agent_is_root),
         };
         Ok(Standing {
@@ -151,6 +162,14 @@ impl Sources {
         self.settled &= stamp.is_some();
         Ok(Some(text))
     }
+}
+
+fn lost(policy: &Path) -> String {
+    format!(
+        "{} was there and is gone; put it back, or if it was removed on purpose, send the agent \
+         SIGHUP or start it again: then every operator may do everything",
+        policy.display()
+    )
 }
 
 impl Seen {

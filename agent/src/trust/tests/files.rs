@@ -79,12 +79,63 @@ fn files_are_read_when_they_change_and_only_as_a_whole() {
     assert_refused(job(&mut lab, "true"), Code::BrokenPolicy, "operators:2");
     lab.write("operators", &operators);
     assert_eq!(job(&mut lab, "true"), Ok(()));
-    std::fs::remove_file(lab.path("policy.toml")).unwrap();
-    assert_eq!(job(&mut lab, "id"), Ok(()));
     // Renamed: `file:alice` of the policy is somebody else now.
     lab.write("policy.toml", RULE);
     lab.write("operators", &format!("carol {}\n", line(&lab.alice)));
     assert_refused(job(&mut lab, "true"), Code::Denied, "file:carol");
+}
+
+#[test]
+fn a_policy_that_vanishes_allows_nothing() {
+    let mut lab = Lab::new();
+    let session = lab.open().unwrap();
+    let job = |lab: &mut Lab| {
+        let job = lab.sign(&lab.shell("id"));
+        lab.run(&session, &job).map(drop)
+    };
+    let (path, away) = (lab.path("policy.toml"), lab.path("away"));
+    assert_eq!(job(&mut lab), Ok(()), "there is none yet");
+    lab.write("policy.toml", RULE);
+    assert_refused(job(&mut lab), Code::Denied, "run.shell");
+    std::fs::rename(&path, &away).unwrap();
+    assert_refused(job(&mut lab), Code::BrokenPolicy, "put it back");
+    assert_refused(job(&mut lab), Code::BrokenPolicy, "SIGHUP");
+    assert_refused(lab.open(), Code::BrokenPolicy, "policy.toml");
+    assert!(!lab.trust.report().0);
+    std::fs::rename(&away, &path).unwrap();
+    assert_refused(job(&mut lab), Code::Denied, "run.shell");
+    // On purpose.
+    std::fs::remove_file(&path).unwrap();
+    assert_refused(job(&mut lab), Code::BrokenPolicy, "is gone");
+    lab.trust.reload();
+    assert_eq!(job(&mut lab), Ok(()));
+    // One that could not be believed was a policy all the same.
+    std::fs::create_dir(&path).unwrap();
+    assert_refused(job(&mut lab), Code::BrokenPolicy, "not a regular file");
+    std::fs::remove_dir(&path).unwrap();
+    assert_refused(job(&mut lab), Code::BrokenPolicy, "is gone");
+}
+
+#[test]
+fn a_policy_behind_a_dangling_link_allows_nothing() {
+    for target in ["none", "no/such/directory"] {
+        let mut lab = Lab::new();
+        std::os::unix::fs::symlink(target, lab.path("policy.toml")).unwrap();
+        for _ in 0..2 {
+            assert_refused(lab.open(), Code::BrokenPolicy, "symbolic link");
+            // Nobody can have meant the built-in one.
+            lab.trust.reload();
+        }
+    }
+    // A directory that is elsewhere, and not mounted.
+    let mut lab = Lab::with(|config| {
+        config.policy = config.operators[0].with_file_name("etc/policy.toml");
+    });
+    std::fs::create_dir(lab.path("mounted")).unwrap();
+    std::os::unix::fs::symlink("mounted", lab.path("etc")).unwrap();
+    assert_refused(lab.open(), Code::BrokenPolicy, "mounted/policy.toml");
+    lab.write("mounted/policy.toml", RULE);
+    assert!(lab.open().is_ok());
 }
 
 #[test]
