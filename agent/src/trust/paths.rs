@@ -14,9 +14,11 @@ const LINKS_MAX: u32 = 16;
 
 /// Follows a path beneath its root, one component after the other and by descriptors.
 ///
-/// `Ok` if it stays there, no symbolic link leads out, and neither the root nor any directory on
-/// the way is writable by anyone but root. The last component need not exist. May wait for a file
-/// system that does not answer: call it in a process that may hang.
+/// `Ok` if it stays there, no symbolic link leads out, and no directory on the way, from `/` to the
+/// root and on from there, is writable by anyone but root: whoever can write one of them decides
+/// what lies beneath it. A sticky directory is no exception, and the root's own path holds no
+/// symbolic link. The last component need not exist. May wait for a file system that does not
+/// answer: call it in a process that may hang.
 ///
 /// # Errors
 ///
@@ -26,16 +28,58 @@ pub fn look_at(question: &PathQuestion) -> Result<(), String> {
     let inside = Path::new(&question.path)
         .strip_prefix(root)
         .map_err(|_| "it is somewhere else".to_owned())?;
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let start = open(root, flags, Mode::empty()).map_err(|errno| said(root, errno))?;
     let mut walk = Walk {
-        here: Vec::new(),
+        here: vec![enter_root(root)?],
         ahead: Vec::new(),
         links: 0,
     };
-    walk.enter(start, root.to_owned())?;
     walk.queue(inside)?;
     walk.run()
+}
+
+/// Goes from `/` to the root of a rule.
+fn enter_root(root: &Path) -> Result<(OwnedFd, PathBuf), String> {
+    let mut path = PathBuf::from("/");
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let mut here = open(&path, flags, Mode::empty()).map_err(|errno| said(&path, errno))?;
+    check(&here, &path)?;
+    for component in root.components() {
+        let step = match component {
+            Component::Normal(step) => step,
+            Component::RootDir | Component::CurDir => continue,
+            Component::ParentDir | Component::Prefix(_) => {
+                return Err(format!("{} is no plain path", root.display()));
+            }
+        };
+        path.push(step);
+        here = openat(&here, step, flags, Mode::empty()).map_err(|errno| said(&path, errno))?;
+        check(&here, &path)?;
+    }
+    Ok((here, path))
+}
+
+/// Whether a directory is one in which only root can change anything.
+fn check(directory: &OwnedFd, path: &Path) -> Result<(), String> {
+    let stat: FileStat = fstat(directory).map_err(|errno| said(path, errno))?;
+    match stat.st_mode & libc::S_IFMT {
+        libc::S_IFDIR => {}
+        libc::S_IFLNK => {
+            return Err(format!(
+                "{} is a symbolic link; the rule has to name the directory itself",
+                path.display()
+            ));
+        }
+        _ => return Err(said(path, Errno::ENOTDIR)),
+    }
+    if stat.st_uid != 0 || stat.st_mode & 0o022 != 0 {
+        return Err(format!(
+            "{} can be changed by others than root (uid {}, mode {:04o})",
+            path.display(),
+            stat.st_uid,
+            stat.st_mode & 0o7777
+        ));
+    }
+    Ok(())
 }
 
 struct Walk {
@@ -100,15 +144,7 @@ impl Walk {
     }
 
     fn enter(&mut self, directory: OwnedFd, path: PathBuf) -> Result<(), String> {
-        let stat: FileStat = fstat(&directory).map_err(|errno| said(&path, errno))?;
-        if stat.st_uid != 0 || stat.st_mode & 0o022 != 0 {
-            return Err(format!(
-                "{} can be changed by others than root (uid {}, mode {:04o})",
-                path.display(),
-                stat.st_uid,
-                stat.st_mode & 0o7777
-            ));
-        }
+        check(&directory, &path)?;
         self.here.push((directory, path));
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
 use dtx_policy::PathQuestion;
+use tempfile::TempDir;
 
 use crate::trust::look_at;
 
@@ -34,13 +35,27 @@ const PATHS: &[(&str, &str)] = &[
     ("theirs/file", "can be changed by others"),
 ];
 
+fn is_root() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        println!("skipped: only root's directories are believed, and this is not root");
+    }
+    root
+}
+
+/// A directory that root alone can change, as `/tmp` is none.
+fn directory_of_root() -> TempDir {
+    let directory = tempfile::Builder::new().tempdir_in("/run").unwrap();
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+    directory
+}
+
 #[test]
 fn beneath_and_out() {
-    if !nix::unistd::geteuid().is_root() {
-        println!("skipped: only root's directories are believed, and this is not root");
+    if !is_root() {
         return;
     }
-    let directory = tempfile::tempdir().unwrap();
+    let directory = directory_of_root();
     let root = directory.path().join("root");
     let outside = directory.path().join("outside");
     for path in [
@@ -89,4 +104,52 @@ fn beneath_and_out() {
         path: outside.join("secret").display().to_string(),
     };
     assert!(look_at(&elsewhere).unwrap_err().contains("somewhere else"));
+}
+
+#[test]
+fn the_way_to_the_root_counts_as_well() {
+    if !is_root() {
+        return;
+    }
+    let directory = directory_of_root();
+    let (middle, root) = (directory.path().join("a"), directory.path().join("a/root"));
+    fs::create_dir_all(&root).unwrap();
+    fs::write(root.join("file"), "x").unwrap();
+    symlink("a", directory.path().join("link")).unwrap();
+    symlink("a/root", directory.path().join("last")).unwrap();
+    let look = |root: &str| {
+        let root = directory.path().join(root).display().to_string();
+        let path = format!("{root}/file");
+        look_at(&PathQuestion { root, path })
+    };
+    for (owner, mode, fine) in [
+        (0, 0o755, true),
+        (0, 0o700, true),
+        (54321, 0o755, false),
+        (0, 0o775, false),
+        (0, 0o757, false),
+        // Whose own entries there are sticky can still be there first.
+        (0, 0o1777, false),
+    ] {
+        chown(&middle, Some(owner), None).unwrap();
+        fs::set_permissions(&middle, Permissions::from_mode(mode)).unwrap();
+        match look("a/root") {
+            Ok(()) => assert!(fine, "{owner} {mode:o}"),
+            Err(why) => {
+                let words = format!("{} can be changed", middle.display());
+                assert!(!fine && why.starts_with(&words), "{owner} {mode:o}: {why}");
+            }
+        }
+    }
+    fs::set_permissions(&middle, Permissions::from_mode(0o755)).unwrap();
+    for (root, words) in [
+        ("link/root", "is a symbolic link"),
+        ("last", "is a symbolic link"),
+        ("a/root/file", "Not a directory"),
+        ("a/none", "No such file"),
+        ("a/../a/root", "no plain path"),
+    ] {
+        let why = look(root).unwrap_err();
+        assert!(why.contains(words), "{root}: {why}");
+    }
 }
