@@ -1,10 +1,12 @@
 //! What each message of the executor does here.
 
 use std::fs::File;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use dtx_proto_types::message::{Ended, JobState, Phase, Reply};
+use nix::libc;
 use tokio::net::unix::pipe;
 
 use super::desk::Wishes;
@@ -86,8 +88,10 @@ fn dispatch_job(
         } => {
             let job = find_or_make(state, key);
             if let Some(size) = stdin_size {
-                let [memfd] = exactly(descriptors)?;
-                job.change(|job| job.needs_stdin(File::from(memfd), size));
+                match <[OwnedFd; 1]>::try_from(descriptors) {
+                    Ok([memfd]) => job.change(|job| job.needs_stdin(File::from(memfd), size)),
+                    Err(_) => job.change(Job::cannot_be_served),
+                }
             }
             bind(state, session, stream, &job);
         }
@@ -124,13 +128,23 @@ fn dispatch_running(
             streamed_stdin,
             output_bytes,
         } => {
-            let pipes = pipes(descriptors, streamed_stdin)?;
             let Some(job) = state.job(key) else {
                 return Ok(());
             };
             job.change(|job| job.started(streamed_stdin, output_bytes));
-            let pump = pump::run(Rc::clone(state), job, pipes);
-            drop(state.helpers.spawn_local(pump));
+            match pipes(descriptors, streamed_stdin) {
+                Ok(pipes) => {
+                    let pump = pump::run(Rc::clone(state), job, pipes);
+                    drop(state.helpers.spawn_local(pump));
+                }
+                Err(error) => {
+                    log::error!("a job's pipes were lost, so it is ended: {error}");
+                    job.change(Job::cannot_be_served);
+                    if let Some(session) = job.look(Job::session) {
+                        state.link.send(&ToExecutor::Cancel { session, key });
+                    }
+                }
+            }
         }
         ToFront::NotStarted { key, refusal } => {
             if let Some(job) = state.job(key) {
@@ -185,14 +199,16 @@ fn bind(state: &State, session: SessionNumber, stream: u32, job: &Rc<SharedJob>)
     let Some(desk) = state.desk(session) else {
         return;
     };
-    let Some((attach, wishes)) = desk.bind(stream, job) else {
+    let Some((attach, mut wishes)) = desk.bind(stream, job) else {
         return;
     };
+    // Nobody else could say so to the executor.
+    wishes.cancel |= job.look(Job::is_unserved);
     pass_on(state, session, job.look(Job::key), wishes);
     if wishes.release {
         desk.clear(stream);
     } else {
-        job.change(|job| job.seat(&desk, stream, attach));
+        job.change(|job| job.seat(session, &desk, stream, attach));
     }
 }
 
@@ -209,26 +225,20 @@ fn pass_on(state: &State, session: SessionNumber, key: JobKey, wishes: Wishes) {
     }
 }
 
-fn exactly<const N: usize>(descriptors: Vec<OwnedFd>) -> Result<[OwnedFd; N], Nonsense> {
-    <[OwnedFd; N]>::try_from(descriptors)
-        .map_err(|_| Nonsense("another number of descriptors was expected"))
-}
-
-fn pipes(descriptors: Vec<OwnedFd>, streamed_stdin: bool) -> Result<Pipes, Nonsense> {
-    let (stdin, stdout, stderr) = if streamed_stdin {
-        let [stdout, stderr, stdin] = exactly(descriptors)?;
-        (Some(stdin), stdout, stderr)
-    } else {
-        let [stdout, stderr] = exactly(descriptors)?;
-        (None, stdout, stderr)
+fn pipes(descriptors: Vec<OwnedFd>, streamed_stdin: bool) -> io::Result<Pipes> {
+    let mut descriptors = descriptors.into_iter();
+    // At the limit of descriptors, the kernel leaves them out.
+    let mut next = || {
+        let lost = || io::Error::from_raw_os_error(libc::EMFILE);
+        descriptors.next().ok_or_else(lost)
     };
-    let no_pipe = |_| Nonsense("a descriptor is not the pipe that it should be");
     Ok(Pipes {
-        stdout: Some(pipe::Receiver::from_owned_fd(stdout).map_err(no_pipe)?),
-        stderr: Some(pipe::Receiver::from_owned_fd(stderr).map_err(no_pipe)?),
-        stdin: stdin
-            .map(pipe::Sender::from_owned_fd)
-            .transpose()
-            .map_err(no_pipe)?,
+        stdout: Some(pipe::Receiver::from_owned_fd(next()?)?),
+        stderr: Some(pipe::Receiver::from_owned_fd(next()?)?),
+        stdin: if streamed_stdin {
+            Some(pipe::Sender::from_owned_fd(next()?)?)
+        } else {
+            None
+        },
     })
 }

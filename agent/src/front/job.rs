@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use dtx_proto_types::message::{
-    Ack, Attach, Chunk, Ended, JobState, Phase, Refusal, Reply, StdinAck, StdinEnd,
+    Ack, Attach, Chunk, Ended, JobState, Phase, Refusal, RefusalCode, Reply, StdinAck, StdinEnd,
 };
 use dtx_proto_types::outcome::Ending;
 use tokio::sync::Notify;
@@ -17,7 +17,10 @@ use super::budget::{OUTPUT_TURN, STDIN_ACK_STEP};
 use super::desk::Desk;
 use super::output::{NeverSent, Output};
 use super::stdin::{Stdin, StdinError};
-use crate::ipc::JobKey;
+use crate::ipc::{JobKey, SessionNumber};
+
+/// How it begins to explain that descriptors were lost.
+const TOO_MANY_OPEN: &str = "the agent has too many files and connections open";
 
 /// A job that its pump and the session that listens to it share.
 #[derive(Debug)]
@@ -43,6 +46,8 @@ pub(super) struct Job {
     lost: bool,
     /// The client sends stdin that nobody reads, and should stop.
     unread_stdin: bool,
+    /// Its descriptors did not arrive here, so it cannot be served, and is ended.
+    unserved: bool,
     /// Nothing more will be asked about it.
     forgotten: bool,
     seat: Option<Seat>,
@@ -54,6 +59,7 @@ pub(super) struct Job {
 /// The client that listens to a job.
 #[derive(Debug)]
 struct Seat {
+    session: SessionNumber,
     desk: Rc<Desk>,
     stream: u32,
 }
@@ -119,6 +125,7 @@ impl Job {
             last: None,
             lost: false,
             unread_stdin: false,
+            unserved: false,
             forgotten: false,
             seat: None,
             told: Told {
@@ -156,17 +163,35 @@ impl Job {
         }
     }
 
+    /// Its descriptors are lost. Whoever says so sees to it that it ends.
+    pub(super) const fn cannot_be_served(&mut self) {
+        self.unserved = true;
+    }
+
+    /// Whether it has to be ended because its descriptors are lost.
+    pub(super) const fn is_unserved(&self) -> bool {
+        self.unserved
+    }
+
     /// It never started.
-    pub(super) fn not_started(&mut self, refusal: Refusal) {
+    pub(super) fn not_started(&mut self, mut refusal: Refusal) {
         self.stdin.close();
+        if self.unserved {
+            refusal.code = RefusalCode::Resources;
+            refusal.text = format!("{TOO_MANY_OPEN} to take the standard input; nothing was run");
+        }
         self.last = Some(Reply::Refusal(refusal));
     }
 
     /// It ended; its pipes, if it ever had any here, may still hold output.
-    pub(super) fn ended(&mut self, ended: Ended) {
+    pub(super) fn ended(&mut self, mut ended: Ended) {
         self.stdin.close();
+        if self.unserved {
+            let reason = format!("{TOO_MANY_OPEN} to read the output, and ended the command");
+            ended.ending = Ending::Lost(reason);
+        }
         self.ended = Some(ended);
-        if self.phase != Phase::Running {
+        if self.phase != Phase::Running || self.unserved {
             self.complete(Vec::new());
         }
     }
@@ -220,11 +245,25 @@ impl Job {
         self.seat.is_some()
     }
 
+    /// The session that listens.
+    pub(super) fn session(&self) -> Option<SessionNumber> {
+        self.seat.as_ref().map(|seat| seat.session)
+    }
+
     /// From now on, this stream of this session listens; the one that did so far hears no more.
-    pub(super) fn seat(&mut self, desk: &Rc<Desk>, stream: u32, attach: Option<Attach>) {
+    pub(super) fn seat(
+        &mut self,
+        session: SessionNumber,
+        desk: &Rc<Desk>,
+        stream: u32,
+        attach: Option<Attach>,
+    ) {
         self.unseat();
-        let desk = Rc::clone(desk);
-        self.seat = Some(Seat { desk, stream });
+        self.seat = Some(Seat {
+            session,
+            desk: Rc::clone(desk),
+            stream,
+        });
         self.told = Told::default();
         let Some(attach) = attach else {
             return;

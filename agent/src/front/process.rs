@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use dtx_proto_types::signed::SecretKey;
+use nix::libc;
 use nix::sys::signal::{SigSet, Signal};
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
@@ -119,6 +120,9 @@ async fn receive_setup(link: &Link) -> Result<(Setup, Vec<OwnedFd>, Messages), F
 
 fn start(state: &Rc<State>, listeners: Vec<OwnedFd>) -> std::io::Result<()> {
     let descriptors = Descriptors::count();
+    if listeners.len() != state.setup.listen.len() {
+        return Err(std::io::Error::from_raw_os_error(libc::EMFILE));
+    }
     for listener in listeners {
         let listener = StdTcpListener::from(listener);
         listener.set_nonblocking(true)?;

@@ -54,7 +54,8 @@ pub struct Channel<Out, In> {
     outgoing_len: usize,
     incoming: Vec<u8>,
     emptied: bool,
-    descriptors: VecDeque<OwnedFd>,
+    /// Of each message that carries any, in order: the kernel returns from a read at those of one.
+    descriptors: VecDeque<Vec<OwnedFd>>,
     takes_descriptors: bool,
     types: PhantomData<fn(Out) -> In>,
 }
@@ -170,7 +171,8 @@ impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
 
     /// Reads what has come: at most one read of the socket, so that a caller can be fair.
     ///
-    /// Returns the complete messages; none means that more must come first.
+    /// Returns the complete messages; none means that more must come first. A message comes with
+    /// fewer descriptors than it was sent with if this process may not have so many.
     ///
     /// # Errors
     ///
@@ -192,10 +194,17 @@ impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
                 break;
             };
             let message = decode_exact(body).map_err(|_| ChannelError::Malformed)?;
-            if count > self.descriptors.len() {
+            let descriptors = match count {
+                0 => Vec::new(),
+                _ => self
+                    .descriptors
+                    .pop_front()
+                    .ok_or(ChannelError::Malformed)?,
+            };
+            if descriptors.len() > count {
                 return Err(ChannelError::Malformed);
             }
-            messages.push((message, self.descriptors.drain(..count).collect()));
+            messages.push((message, descriptors));
             taken = start + length;
         }
         self.incoming.drain(..taken);
@@ -220,16 +229,24 @@ impl<Out: Serialize, In: DeserializeOwned> Channel<Out, In> {
         let mut space = nix::cmsg_space!([RawFd; DESCRIPTORS_MAX]);
         let mut slice = [IoSliceMut::new(&mut self.incoming[before..])];
         let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
-        let space = self.takes_descriptors.then_some(space.as_mut_slice());
-        let result = recvmsg::<()>(self.socket.as_raw_fd(), &mut slice, space, flags);
+        let room = self.takes_descriptors.then_some(space.as_mut_slice());
+        let result = recvmsg::<()>(self.socket.as_raw_fd(), &mut slice, room, flags);
         let outcome = match result {
             Ok(received) if received.flags.contains(MsgFlags::MSG_CTRUNC) => {
-                Err(ChannelError::Malformed)
+                if !self.takes_descriptors {
+                    return Err(ChannelError::Malformed);
+                }
+                let count = received.bytes;
+                // This process has as many as it may. Those that came through are of no use alone.
+                drop(installed(&space).map(own).collect::<Vec<_>>());
+                self.descriptors.push_back(Vec::new());
+                Ok(Some(count))
             }
             Ok(received) => {
                 for control in received.cmsgs().map_err(|_| ChannelError::Malformed)? {
                     if let ControlMessageOwned::ScmRights(raw) = control {
-                        self.descriptors.extend(raw.into_iter().map(own));
+                        self.descriptors
+                            .push_back(raw.into_iter().map(own).collect());
                     }
                 }
                 Ok(Some(received.bytes))
@@ -255,6 +272,19 @@ impl<Out, In> AsRawFd for Channel<Out, In> {
     fn as_raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
     }
+}
+
+/// The descriptors that the kernel put into this process before it had to stop: the library does
+/// not look into what was cut short. The kernel writes a length, a level, a type (two integers),
+/// and then the numbers.
+fn installed(control: &[u8]) -> impl Iterator<Item = RawFd> {
+    const HEADER: usize = size_of::<usize>() + 2 * size_of::<i32>();
+    let length = control
+        .first_chunk()
+        .map_or(0, |length| usize::from_ne_bytes(*length));
+    let numbers = control.get(HEADER..length).unwrap_or_default();
+    let (numbers, _) = numbers.as_chunks();
+    numbers.iter().map(|number| RawFd::from_ne_bytes(*number))
 }
 
 #[cfg(test)]
@@ -324,6 +354,52 @@ mod tests {
         let (read, _write) = io::pipe().unwrap();
         a.send(&"with one".into(), vec![read.into()]).unwrap();
         assert!(matches!(b.receive(), Err(ChannelError::Malformed)));
+    }
+
+    #[test]
+    fn a_message_whose_descriptors_were_lost_takes_none_of_the_next() {
+        let (mut a, mut b) = pair();
+        let body = encode(&"without");
+        let length = u32::try_from(body.len()).unwrap();
+        let mut bytes = length.to_be_bytes().to_vec();
+        bytes.push(2);
+        bytes.extend(body);
+        (&a.socket).write_all(&bytes).unwrap();
+        // As the kernel says it at the limit of descriptors.
+        b.descriptors.push_back(Vec::new());
+        let (read, _write) = io::pipe().unwrap();
+        a.send(&"with one".into(), vec![read.into()]).unwrap();
+        let mut received = Vec::new();
+        while received.len() < 2 {
+            received.extend(b.receive().unwrap());
+        }
+        let counts: Vec<(&str, usize)> = received
+            .iter()
+            .map(|(text, descriptors)| (text.as_str(), descriptors.len()))
+            .collect();
+        assert_eq!(counts, [("without", 0), ("with one", 1)]);
+    }
+
+    #[test]
+    fn descriptors_that_came_through_are_found() {
+        let control = |length: usize| {
+            let mut bytes = length.to_ne_bytes().to_vec();
+            for number in [1, 1, 17, 18, 0] {
+                bytes.extend(i32::to_ne_bytes(number));
+            }
+            bytes
+        };
+        let header = size_of::<usize>() + 8;
+        for (length, expected) in [
+            (0, &[][..]),
+            (header, &[]),
+            (header + 4, &[17]),
+            (header + 8, &[17, 18]),
+            (usize::MAX, &[]),
+        ] {
+            let found: Vec<RawFd> = installed(&control(length)).collect();
+            assert_eq!(found, expected, "{length}");
+        }
     }
 
     #[test]

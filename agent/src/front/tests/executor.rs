@@ -163,6 +163,30 @@ impl Executor {
         }
     }
 
+    /// Says that a job runs; its pipes get lost on the way, as happens at the limit of descriptors.
+    pub(super) fn start_without_pipes(&mut self, key: u64) {
+        self.send(&ToFront::Started {
+            key: JobKey(key),
+            streamed_stdin: false,
+            output_bytes: None,
+        });
+    }
+
+    /// Accepts a job whose standard input has nowhere to go.
+    pub(super) fn accept_without_memfd(
+        &mut self,
+        session: SessionNumber,
+        stream: u32,
+        key: JobKey,
+    ) {
+        self.send(&ToFront::Accepted {
+            session,
+            stream,
+            key,
+            stdin_size: Some(10),
+        });
+    }
+
     /// Says that a job exited.
     pub(super) fn end(&mut self, key: u64, code: i32) {
         self.send(&ToFront::Ended {

@@ -405,6 +405,63 @@ fn a_pipe_that_something_floods_does_not_hold_the_job() {
 }
 
 #[test]
+fn a_job_whose_descriptors_are_lost_is_ended_and_the_front_lives() {
+    run(async {
+        let mut rig = Rig::start().await;
+        let (mut client, session) = rig.session(1).await;
+        // Its pipes.
+        let key = JobKey(1);
+        client.send(1, Request::Job(job())).await;
+        rig.executor.accept_next(1).await;
+        assert_eq!(client.next().await, (1, state(Phase::Queued)));
+        rig.executor.start_without_pipes(1);
+        assert_eq!(client.next().await, (1, state(Phase::Running)));
+        let cancel = ToExecutor::Cancel { session, key };
+        assert_eq!(rig.executor.next().await, cancel);
+        rig.executor.end(1, 0);
+        let (_, reply) = client.next().await;
+        assert!(
+            matches!(&reply, Reply::Ended(ended) if matches!(ended.ending, Ending::Lost(_))),
+            "{reply:?}"
+        );
+        // Its standard input.
+        let (key, stream) = (JobKey(2), 2);
+        client.send(stream, Request::Job(job())).await;
+        assert!(matches!(rig.executor.next().await, ToExecutor::Job { .. }));
+        rig.executor.accept_without_memfd(session, stream, key);
+        let cancel = ToExecutor::Cancel { session, key };
+        assert_eq!(rig.executor.next().await, cancel);
+        let refusal = Refusal {
+            code: RefusalCode::Cancelled,
+            text: "cancelled".into(),
+        };
+        rig.executor.send(&ToFront::NotStarted { key, refusal });
+        let refusal = loop {
+            match client.next().await {
+                (2, Reply::State(_)) => {}
+                (2, Reply::Refusal(refusal)) => break refusal,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(refusal.code, RefusalCode::Resources);
+        // One whose client comes only now.
+        rig.executor.send(&ToFront::Adopt {
+            key: JobKey(3),
+            stdout: 0,
+            stderr: 0,
+        });
+        rig.executor.start_without_pipes(3);
+        client.send(3, attach(0, 0)).await;
+        rig.executor.attach_next(3).await;
+        let cancel = ToExecutor::Cancel {
+            session,
+            key: JobKey(3),
+        };
+        assert_eq!(rig.executor.next().await, cancel);
+    });
+}
+
+#[test]
 fn refusals_reach_the_client() {
     run(async {
         let mut rig = Rig::start().await;
