@@ -5,6 +5,8 @@ mod file;
 mod limits;
 mod networks;
 mod resolved;
+#[cfg(test)]
+mod tests;
 
 pub use check::check;
 pub use limits::ProcessLimit;

@@ -1,8 +1,6 @@
 //! The settings in force, and where each came from.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,6 +13,7 @@ use super::file::File;
 use super::limits::ProcessLimit;
 use super::networks::{InvalidNetwork, Networks};
 use crate::args::{LogFormat, Serve, Switch};
+use crate::trust::{OwnerError, Owners};
 
 /// Everything that an agent was told.
 #[derive(Debug, Clone)]
@@ -70,14 +69,9 @@ pub struct Settings {
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// The file that was named cannot be read.
-    #[error("cannot read {path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// The file cannot be read, or others than root and the agent's user could have written it.
+    #[error("{0}")]
+    Untrusted(#[from] OwnerError),
     /// The file is wrong.
     #[error("{path}: {error}{hint}")]
     File {
@@ -114,6 +108,8 @@ pub enum SettingsError {
 
 /// Where the configuration file lies unless named.
 const DEFAULT_CONFIG: &str = "/etc/dtx/agent.toml";
+/// Largest file that is read.
+const FILE_MAX: u64 = 1024 * 1024;
 /// Longest names of clusters and labels, so that a datagram holds them.
 const NAME_MAX: usize = 64;
 
@@ -156,7 +152,9 @@ fn flag_name(key: &str) -> String {
 }
 
 impl Settings {
-    /// Reads the configuration file, if there is one, and puts the command line over it.
+    /// Reads the configuration file, if there is one, and puts the command line over it. The file
+    /// names the node and its labels, by which a policy goes, and the policy itself: so it is
+    /// believed only where the policy would be.
     ///
     /// # Errors
     ///
@@ -166,12 +164,13 @@ impl Settings {
             .config
             .clone()
             .unwrap_or_else(|| DEFAULT_CONFIG.into());
-        let file = match fs::read_to_string(&path) {
-            Ok(text) => File::parse(&text, &path)?,
-            Err(error) if serve.config.is_none() && error.kind() == io::ErrorKind::NotFound => {
-                File::default()
-            }
-            Err(source) => return Err(SettingsError::Read { path, source }),
+        let owners = Owners {
+            agent_uid: nix::unistd::geteuid().as_raw(),
+        };
+        let file = match owners.open(&path) {
+            Ok(file) => File::parse(&file.read(FILE_MAX)?.0, &path)?,
+            Err(OwnerError::Missing(_)) if serve.config.is_none() => File::default(),
+            Err(error) => return Err(error.into()),
         };
         Self::resolve(serve, file, &path)
     }
