@@ -71,6 +71,17 @@ impl Now {
             is_doubtful: wall_ms < BUILT_MS || !clock.is_synchronised(),
         }
     }
+
+    /// The wall clock, or the build's date where that is later: what ended before this agent was
+    /// built is over, whatever a clock says that was never set.
+    #[must_use]
+    pub const fn at_least_ms(&self) -> u64 {
+        if self.wall_ms < BUILT_MS {
+            BUILT_MS
+        } else {
+            self.wall_ms
+        }
+    }
 }
 
 #[cfg(test)]

@@ -254,7 +254,8 @@ impl Trust {
 
     /// What the files say, for a person, and whether an agent could work with it.
     pub fn report(&mut self) -> (bool, Vec<String>) {
-        report(&mut self.sources, self.clock.wall_ms())
+        let now = Now::read(self.clock.as_ref());
+        report(&mut self.sources, now.at_least_ms())
     }
 
     /// Whether a verified job belongs to this session, node and cluster and is fresh.
@@ -315,7 +316,7 @@ fn check_operator(
     let node = &config.node;
     let text = if let Some(revoked) = standing.policy.revocation(&known.operator) {
         format!("{revoked} is revoked by the policy of {node}")
-    } else if known.validity.holds_at(now.wall_ms) {
+    } else if known.validity.holds_at(now.at_least_ms()) {
         return Ok(());
     } else {
         format!(

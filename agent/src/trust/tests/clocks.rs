@@ -202,6 +202,33 @@ fn a_grant_dated_far_in_the_future_locks_nobody_else_out() {
 }
 
 #[test]
+fn a_key_that_ended_before_the_build_is_over_on_any_clock() {
+    let mut lab = Lab::new();
+    let end = |ms: u64| crate::trust::utc(ms)[..10].replace('-', "");
+    let day = 24 * 60 * MINUTE;
+    for (option, ms, holds) in [
+        ("valid-before", NOW - 2 * day, false),
+        ("valid-before", NOW + 2 * day, true),
+        ("valid-after", NOW - 2 * day, true),
+        ("valid-after", NOW + 2 * day, false),
+    ] {
+        let text = format!("alice {option}=\"{}Z\" {}\n", end(ms), line(&lab.alice));
+        lab.write("operators", &text);
+        for (wall, synchronised) in [(NOW, true), (0, false), (0, true), (NOW, false)] {
+            lab.clock.set_wall(wall);
+            lab.clock.set_synchronised(synchronised);
+            let opened = lab.open();
+            if holds {
+                assert!(opened.is_ok(), "{option} {ms} {wall}: {opened:?}");
+            } else {
+                assert_refused(opened, Code::UnknownOperator, "does not hold");
+            }
+            assert_eq!(lab.trust.report().1[0].contains("not valid now"), !holds);
+        }
+    }
+}
+
+#[test]
 fn a_first_sight_of_nobody_in_particular_still_counts() {
     let mut lab = Lab::new();
     lab.clock.set_wall(0);
