@@ -76,7 +76,7 @@ mod tests {
                 64,
                 false,
             ),
-            ("a low limit lets some in", 256, 100, 0, 1000, true),
+            ("a low limit lets some in", 256, 128 - 33, 0, 1000, true),
             ("and not all", 256, 128 - 32, 0, 1000, false),
             ("no end", 1024, 0, usize::MAX, usize::MAX, true),
         ] {
