@@ -139,13 +139,15 @@ impl Session {
                 Filled::End => self.ended = true,
             }
         }
-        while self.may_read()
-            && let Some(frame) = self.socket.next_frame()?
-        {
+        while self.may_act() {
+            let Some(frame) = self.socket.next_frame()? else {
+                // Only now: a client may say its last words and leave at once.
+                if self.ended {
+                    return Err(SessionEnd::Left);
+                }
+                break;
+            };
             requests::act(&self.state, &self.open, frame)?;
-        }
-        if self.ended {
-            return Err(SessionEnd::Left);
         }
         match self.pulse.beat(now()) {
             Beat::Lost => return Err(SessionEnd::Silent),
@@ -218,10 +220,14 @@ impl Session {
         self.closing_until.map_or(beat, |until| until.min(beat))
     }
 
-    /// Whether there is room for what more requests may cause, and they are wanted.
+    /// Whether more requests may be read.
     fn may_read(&self) -> bool {
-        !self.ended
-            && !self.open.desk.is_closing()
+        !self.ended && self.may_act()
+    }
+
+    /// Whether there is room for what more requests may cause, and they are wanted.
+    fn may_act(&self) -> bool {
+        !self.open.desk.is_closing()
             && !self.state.link.is_backlogged()
             && self.open.desk.aside_len() < ASIDE_MAX
     }

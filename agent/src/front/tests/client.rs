@@ -127,6 +127,18 @@ impl Client {
         self.tls.flush().await
     }
 
+    /// Sends bytes and the end of the session in one go.
+    pub(super) async fn send_and_leave(mut self, bytes: &[u8]) {
+        let (tcp, tls) = self.tls.get_mut();
+        io::Write::write_all(&mut tls.writer(), bytes).unwrap();
+        tls.send_close_notify();
+        let mut sealed = Vec::new();
+        while tls.wants_write() {
+            tls.write_tls(&mut sealed).unwrap();
+        }
+        tcp.write_all(&sealed).await.unwrap();
+    }
+
     pub(super) async fn send_frame(&mut self, frame: &Frame) -> io::Result<()> {
         let mut bytes = BytesMut::new();
         frame.write_to(&mut bytes);

@@ -166,6 +166,33 @@ fn a_session_cut_at_any_byte_is_closed_and_its_job_kept() {
 }
 
 #[test]
+fn the_last_words_of_a_client_that_leaves_at_once_are_heard() {
+    run(async {
+        let mut rig = Rig::start().await;
+        for number in 1..=20 {
+            let (mut client, session) = rig.session(number).await;
+            client.send(1, Request::Job(job())).await;
+            rig.executor.accept_next(number).await;
+            assert!(matches!(client.next().await, (1, Reply::State(_))));
+            let mut bytes = BytesMut::new();
+            Request::Keep.to_frame(1).write_to(&mut bytes);
+            Request::Cancel.to_frame(1).write_to(&mut bytes);
+            Request::Release.to_frame(1).write_to(&mut bytes);
+            client.send_and_leave(&bytes).await;
+            let key = JobKey(number);
+            for expected in [
+                ToExecutor::Keep { session, key },
+                ToExecutor::Cancel { session, key },
+                ToExecutor::Release { session, key },
+                ToExecutor::Closed(session),
+            ] {
+                assert_eq!(rig.executor.next().await, expected, "{number}");
+            }
+        }
+    });
+}
+
+#[test]
 fn a_session_that_reads_nothing_holds_up_nobody() {
     run(async {
         let mut rig = Rig::start().await;
