@@ -1,11 +1,17 @@
-//! One line of the audit log.
+//! One line of the audit log. Whatever a request holds, a line stays within some twenty KiB: what
+//! is longer is cut.
+
+use std::net::SocketAddr;
 
 use dtx_proto_types::id::{JobId, RunId};
 use dtx_proto_types::job::{Body, JobSpec, Stdin};
+use dtx_proto_types::key::Fingerprint;
 use dtx_proto_types::message::{Refusal, RefusalCode};
 use dtx_proto_types::outcome::{Ending, Outcome};
 use serde::Serialize;
 use serde_json::{Value, json};
+
+use super::cut::{self, Command, hex};
 
 use crate::trust::{AuthorizedJob, Session};
 
@@ -22,13 +28,21 @@ pub(super) struct Line<'a> {
 #[derive(Debug, Serialize)]
 pub(super) struct Entry<'a> {
     event: Event,
-    principal: &'a str,
-    fingerprint: String,
-    client: &'a str,
-    #[serde(serialize_with = "as_text")]
-    job: JobId,
     #[serde(flatten)]
-    facts: Facts<'a>,
+    who: Option<Who<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<String>,
+    #[serde(flatten)]
+    facts: Facts,
+}
+
+/// Who asked.
+#[derive(Debug, Serialize)]
+struct Who<'a> {
+    principal: String,
+    #[serde(serialize_with = "as_text")]
+    fingerprint: Fingerprint,
+    client: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -36,25 +50,35 @@ pub(super) struct Entry<'a> {
 enum Event {
     Allowed,
     Denied,
+    Refused,
     NotStarted,
     Ended,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Facts<'a> {
+enum Facts {
     Allowed {
-        rule: &'a str,
+        rule: String,
         #[serde(flatten)]
-        what: What<'a>,
+        what: What,
     },
     Denied {
         #[serde(flatten)]
-        no: No<'a>,
+        no: No,
         #[serde(flatten)]
-        what: What<'a>,
+        what: What,
     },
-    NotStarted(No<'a>),
+    Refused {
+        #[serde(flatten)]
+        no: No,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        peer: Option<SocketAddr>,
+        /// Refusals before this one that have no line.
+        #[serde(skip_serializing_if = "is_zero")]
+        omitted: u64,
+    },
+    NotStarted(No),
     Ended {
         outcome: Outcome,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,34 +86,39 @@ enum Facts<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         signal: Option<i32>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        reason: Option<&'a str>,
+        reason: Option<String>,
         duration_us: u64,
     },
 }
 
 #[derive(Debug, Serialize)]
-struct No<'a> {
+struct No {
     code: RefusalCode,
-    reason: &'a str,
+    reason: String,
 }
 
 /// What was asked for, and as whom.
 #[derive(Debug, Serialize)]
-struct What<'a> {
+struct What {
     #[serde(serialize_with = "as_text")]
     run: RunId,
     rank: Option<u32>,
     attempt: u32,
     kind: &'static str,
     what: Value,
-    user: &'a str,
+    /// How long the command was, and its digest, if `what` is not all of it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    cwd: Option<&'a str>,
+    what_bytes: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    shell: Option<&'a str>,
+    what_sha256: Option<String>,
+    user: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cwd: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shell: Option<String>,
     /// The names alone: values may be secrets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    env: Vec<&'a str>,
+    env: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stdin: Option<Value>,
 }
@@ -99,10 +128,10 @@ impl<'a> Entry<'a> {
     pub(super) fn allowed(who: &'a Session, job: &'a AuthorizedJob) -> Self {
         let what = What {
             rank: Some(job.rank()),
-            user: job.user(),
+            user: cut::text(job.user()),
             ..What::new(job.spec(), job.body())
         };
-        let rule = job.rule();
+        let rule = cut::text(job.rule());
         Self::new(
             Event::Allowed,
             who,
@@ -112,20 +141,39 @@ impl<'a> Entry<'a> {
     }
 
     /// A job that was asked for and is not allowed; as it was signed, before substitution.
-    pub(super) fn denied(who: &'a Session, spec: &'a JobSpec, refusal: &'a Refusal) -> Self {
+    pub(super) fn denied(who: &'a Session, spec: &'a JobSpec, refusal: &Refusal) -> Self {
         let what = What::new(spec, &spec.body);
         let no = No::new(refusal);
         Self::new(Event::Denied, who, spec.job, Facts::Denied { no, what })
     }
 
+    /// A request that was refused before the policy was asked.
+    pub(super) fn refused(
+        who: Option<&'a Session>,
+        peer: Option<SocketAddr>,
+        refusal: &Refusal,
+        omitted: u64,
+    ) -> Self {
+        Self {
+            event: Event::Refused,
+            who: who.map(Who::new),
+            job: None,
+            facts: Facts::Refused {
+                no: No::new(refusal),
+                peer,
+                omitted,
+            },
+        }
+    }
+
     /// A job that was accepted and then could not be started.
-    pub(super) fn not_started(who: &'a Session, job: JobId, refusal: &'a Refusal) -> Self {
+    pub(super) fn not_started(who: &'a Session, job: JobId, refusal: &Refusal) -> Self {
         let facts = Facts::NotStarted(No::new(refusal));
         Self::new(Event::NotStarted, who, job, facts)
     }
 
     /// How a job ended.
-    pub(super) fn ended(who: &'a Session, job: JobId, ending: &'a Ending, us: u64) -> Self {
+    pub(super) fn ended(who: &'a Session, job: JobId, ending: &Ending, us: u64) -> Self {
         let (exit_code, signal, reason) = match ending {
             Ending::Exited(code) => (Some(*code), None, None),
             Ending::Signaled(signal) => (None, Some(*signal), None),
@@ -137,45 +185,59 @@ impl<'a> Entry<'a> {
             outcome: ending.outcome(),
             exit_code,
             signal,
-            reason,
+            reason: reason.map(cut::text),
             duration_us: us,
         };
         Self::new(Event::Ended, who, job, facts)
     }
 
-    fn new(event: Event, who: &'a Session, job: JobId, facts: Facts<'a>) -> Self {
+    fn new(event: Event, who: &'a Session, job: JobId, facts: Facts) -> Self {
         Self {
             event,
-            principal: who.label(),
-            fingerprint: who.fingerprint().to_string(),
-            client: who.client(),
-            job,
+            who: Some(Who::new(who)),
+            job: Some(job.to_string()),
             facts,
         }
     }
 }
 
-impl<'a> No<'a> {
-    fn new(refusal: &'a Refusal) -> Self {
+impl<'a> Who<'a> {
+    fn new(session: &'a Session) -> Self {
         Self {
-            code: refusal.code,
-            reason: &refusal.text,
+            principal: cut::text(session.label()),
+            fingerprint: session.fingerprint(),
+            client: session.client(),
         }
     }
 }
 
-impl<'a> What<'a> {
-    fn new(spec: &'a JobSpec, body: &Body) -> Self {
+impl No {
+    fn new(refusal: &Refusal) -> Self {
+        Self {
+            code: refusal.code,
+            reason: cut::text(&refusal.text),
+        }
+    }
+}
+
+impl What {
+    fn new(spec: &JobSpec, body: &Body) -> Self {
+        let Command { what, whole } = Command::of(body);
+        let (what_bytes, what_sha256) = whole.map_or((None, None), |whole| {
+            (Some(whole.bytes), Some(whole.sha256))
+        });
         Self {
             run: spec.run,
             rank: None,
             attempt: spec.attempt,
             kind: body.kind(),
-            what: words(body),
-            user: &spec.run_as,
-            cwd: spec.cwd.as_deref(),
-            shell: spec.shell.as_deref(),
-            env: spec.env.keys().map(String::as_str).collect(),
+            what,
+            what_bytes,
+            what_sha256,
+            user: cut::text(&spec.run_as),
+            cwd: spec.cwd.as_deref().map(cut::text),
+            shell: spec.shell.as_deref().map(cut::text),
+            env: cut::names(spec.env.keys()),
             stdin: match spec.stdin {
                 Stdin::None => None,
                 Stdin::Sized { size, blake3 } => {
@@ -187,31 +249,12 @@ impl<'a> What<'a> {
     }
 }
 
-/// The command as it runs; of a script the digest, as a policy lists it.
-fn words(body: &Body) -> Value {
-    match body {
-        Body::Shell(line) => json!(line),
-        Body::Argv(argv) => json!(argv),
-        Body::Script { text, args } => {
-            let digest = ring::digest::digest(&ring::digest::SHA256, text);
-            json!({
-                "sha256": hex(digest.as_ref()),
-                "size": text.len(),
-                "args": args,
-            })
-        }
-        Body::Control { job, action } => json!({ "job": job.to_string(), "action": action }),
-        _ => Value::Null,
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ok = write!(text, "{byte:02x}");
-        text
-    })
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn as_text<T: std::fmt::Display, S: serde::Serializer>(

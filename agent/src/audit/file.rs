@@ -31,8 +31,11 @@ pub enum AuditError {
     },
 }
 
-/// Bytes at the end of an existing file in which its last line is looked for.
+/// Bytes at the end of an existing file in which its last line is looked for at first. No line that
+/// this agent writes is as long.
 const TAIL_LEN: u64 = 64 * 1024;
+/// Bytes in which it is looked for at last, for the long lines of an older agent.
+const TAIL_MAX: u64 = 16 * 1024 * 1024;
 
 /// An append-only file of lines.
 #[derive(Debug)]
@@ -45,24 +48,22 @@ pub(super) struct LineFile {
 }
 
 impl LineFile {
-    /// Opens or makes the file, and returns its last complete line, if it is a short one.
-    pub(super) fn open(path: &Path) -> Result<(Self, Option<String>), AuditError> {
+    /// Opens or makes the file, and returns what `read` makes of the last complete line that it
+    /// makes anything of.
+    pub(super) fn open<T>(
+        path: &Path,
+        read: impl Fn(&[u8]) -> Option<T>,
+    ) -> Result<(Self, Option<T>), AuditError> {
         let open = || -> io::Result<_> {
             let mut file = open_for_lines(path)?;
-            let tail = tail(&mut file)?;
+            let (torn, last) = last_line(&mut file, read)?;
             let identity = identity(&file.metadata()?);
-            Ok((file, identity, tail))
+            Ok((file, identity, torn, last))
         };
-        let (file, identity, tail) = open().map_err(|source| AuditError::Open {
+        let (file, identity, torn, last) = open().map_err(|source| AuditError::Open {
             path: path.to_owned(),
             source,
         })?;
-        let torn = tail.last().is_some_and(|byte| *byte != b'\n');
-        let last = String::from_utf8_lossy(&tail)
-            .trim_end_matches(|c| c != '\n')
-            .lines()
-            .next_back()
-            .map(str::to_owned);
         let lines = Self {
             path: path.to_owned(),
             file,
@@ -131,12 +132,29 @@ fn open_for_lines(path: &Path) -> io::Result<File> {
     }
 }
 
-fn tail(file: &mut File) -> io::Result<Vec<u8>> {
+/// Whether the last line is not complete, and what `read` makes of the last one that is.
+fn last_line<T>(
+    file: &mut File,
+    read: impl Fn(&[u8]) -> Option<T>,
+) -> io::Result<(bool, Option<T>)> {
     let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_LEN)))?;
-    let mut tail = Vec::new();
-    file.take(TAIL_LEN).read_to_end(&mut tail)?;
-    Ok(tail)
+    let mut span = TAIL_LEN;
+    loop {
+        let start = length.saturating_sub(span);
+        file.seek(SeekFrom::Start(start))?;
+        let mut tail = Vec::new();
+        file.take(span).read_to_end(&mut tail)?;
+        let torn = tail.last().is_some_and(|byte| *byte != b'\n');
+        let mut lines: Vec<&[u8]> = tail.split(|byte| *byte == b'\n').collect();
+        // What follows the last line break, and what may have begun before the tail.
+        lines.pop();
+        let whole = lines.get(usize::from(start > 0)..).unwrap_or_default();
+        let last = whole.iter().rev().find_map(|line| read(line));
+        if last.is_some() || start == 0 || span >= TAIL_MAX {
+            return Ok((torn, last));
+        }
+        span = span.saturating_mul(4);
+    }
 }
 
 fn identity(metadata: &std::fs::Metadata) -> (u64, u64) {

@@ -1,6 +1,8 @@
 //! What the executor writes down.
 
+use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Instant;
 
 use dtx_proto_types::id::JobId;
 use dtx_proto_types::job::JobSpec;
@@ -8,6 +10,7 @@ use dtx_proto_types::message::Refusal;
 use dtx_proto_types::outcome::Ending;
 use serde::Deserialize;
 
+use super::budget::Budget;
 use super::entry::{Entry, Line};
 use super::file::{AuditError, LineFile};
 use crate::trust::{AuthorizedJob, Clock, Session, SystemClock, utc};
@@ -18,6 +21,7 @@ use crate::trust::{AuthorizedJob, Clock, Session, SystemClock, utc};
 pub struct Audit {
     lines: LineFile,
     next: u64,
+    refusals: Budget,
 }
 
 #[derive(Deserialize)]
@@ -33,10 +37,16 @@ impl Audit {
     ///
     /// If it cannot be opened, or is no regular file.
     pub fn open(path: &Path) -> Result<Self, AuditError> {
-        let (lines, last) = LineFile::open(path)?;
-        let last = last.and_then(|line| serde_json::from_str(&line).ok());
-        let next = last.map_or(1, |Numbered { seq }| seq.saturating_add(1));
-        Ok(Self { lines, next })
+        let number = |line: &[u8]| {
+            let numbered: Option<Numbered> = serde_json::from_slice(line).ok();
+            numbered.map(|Numbered { seq }| seq)
+        };
+        let (lines, last) = LineFile::open(path, number)?;
+        Ok(Self {
+            lines,
+            next: last.map_or(1, |seq| seq.saturating_add(1)),
+            refusals: Budget::default(),
+        })
     }
 
     /// A job is allowed. Written before it is accepted.
@@ -60,6 +70,29 @@ impl Audit {
         refusal: &Refusal,
     ) -> Result<(), AuditError> {
         self.write(&Entry::denied(who, spec, refusal))
+    }
+
+    /// A request was refused before the policy was asked: by an operator who is no longer one, with
+    /// a job that is stale, or not meant for this node. Of many in a short time only the first are
+    /// written; the next line says how many were left out. A peer without a session can be anybody,
+    /// and all such peers share one allowance.
+    ///
+    /// # Errors
+    ///
+    /// If the line could not be added.
+    pub fn refused(
+        &mut self,
+        who: Option<&Session>,
+        peer: Option<SocketAddr>,
+        refusal: &Refusal,
+    ) -> Result<(), AuditError> {
+        let whose = who.map(Session::fingerprint);
+        let Some(omitted) = self.refusals.admit(whose, Instant::now()) else {
+            return Ok(());
+        };
+        self.write(&Entry::refused(who, peer, refusal, omitted))?;
+        self.refusals.written(whose);
+        Ok(())
     }
 
     /// An allowed job was not started after all.

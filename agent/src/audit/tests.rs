@@ -277,3 +277,103 @@ fn what_cannot_be_written_is_an_error() {
         "a line that failed has no number"
     );
 }
+
+/// A line is this long at most, whatever is asked for.
+const LINE_MAX: usize = 24 * 1024;
+
+#[test]
+fn a_denied_job_does_not_fill_the_disk() {
+    let lab = Lab::new(Body::Shell("true".into()));
+    let mut audit = Audit::open(&lab.path()).unwrap();
+    let nasty = "\u{1}\"".repeat(60_000);
+    let mut spec = spec(Body::Shell(nasty.clone()));
+    spec.run_as.clone_from(&nasty);
+    spec.cwd = Some(nasty.clone());
+    spec.shell = Some(nasty.clone());
+    spec.env = (0..10_000)
+        .map(|number| (format!("{number}{nasty:.80}"), SECRET.to_owned()))
+        .collect();
+    let refusal = Refusal {
+        code: RefusalCode::Denied,
+        text: nasty.clone(),
+    };
+    audit.denied(&lab.session, &spec, &refusal).unwrap();
+    spec.body = Body::Argv(vec![nasty.clone(); 4]);
+    audit.denied(&lab.session, &spec, &refusal).unwrap();
+    let ending = Ending::Lost(nasty.clone());
+    audit.ended(&lab.session, spec.job, &ending, 1).unwrap();
+    audit.refused(Some(&lab.session), None, &refusal).unwrap();
+    let text = fs::read_to_string(lab.path()).unwrap();
+    assert!(text.lines().all(|line| line.len() < LINE_MAX), "{text}");
+    let lines = lines(&lab.path());
+    let cut = lines[0]["what"].as_str().unwrap();
+    assert!(nasty.starts_with(cut.strip_suffix('…').unwrap()));
+    assert_eq!(lines[0]["what_bytes"], json!(nasty.len()));
+    assert_eq!(lines[0]["what_sha256"].as_str().unwrap().len(), 64);
+    assert!(lines[1]["what"].as_array().unwrap().len() < 4);
+    // And it is found again.
+    drop(audit);
+    let mut audit = Audit::open(&lab.path()).unwrap();
+    audit.allowed(&lab.session, &lab.job).unwrap();
+    let lines = self::lines(&lab.path());
+    assert_eq!(lines[4]["seq"], json!(5));
+    assert_eq!(lines[4].get("what_bytes"), None, "{}", lines[4]);
+}
+
+#[test]
+fn numbers_go_on_after_a_line_of_any_length_and_after_what_is_no_line() {
+    let lab = Lab::new(Body::Shell("true".into()));
+    let long = format!("{{\"seq\":41,\"what\":\"{}\"}}\n", "x".repeat(600_000));
+    for (text, next) in [
+        (long.clone(), 42),
+        (format!("{{\"seq\":40}}\n{long}"), 42),
+        (format!("{long}{{\"seq\":42,\"ti\nnoise\n\n"), 42),
+        (format!("{long}{{\"seq\":42,\"ti"), 42),
+        ("noise\n".to_owned(), 1),
+        (String::new(), 1),
+    ] {
+        fs::write(lab.path(), &text).unwrap();
+        let mut audit = Audit::open(&lab.path()).unwrap();
+        audit.allowed(&lab.session, &lab.job).unwrap();
+        let written = fs::read_to_string(lab.path()).unwrap();
+        let last: Value = serde_json::from_str(written.lines().last().unwrap()).unwrap();
+        assert_eq!(last["seq"], json!(next), "{:.80}", text);
+    }
+}
+
+#[test]
+fn refusals_before_the_policy_are_told_and_bounded() {
+    let lab = Lab::new(Body::Shell("true".into()));
+    let mut audit = Audit::open(&lab.path()).unwrap();
+    let refusal = Refusal {
+        code: RefusalCode::WrongTarget,
+        text: "the job is not meant for n1".into(),
+    };
+    let peer = "192.0.2.7:40000".parse().unwrap();
+    audit
+        .refused(Some(&lab.session), Some(peer), &refusal)
+        .unwrap();
+    audit.refused(None, Some(peer), &refusal).unwrap();
+    let lines = lines(&lab.path());
+    for (key, value) in [
+        ("seq", json!(1)),
+        ("event", json!("refused")),
+        ("principal", json!("file:alice")),
+        ("peer", json!("192.0.2.7:40000")),
+        ("code", json!("wrong_target")),
+        ("reason", json!("the job is not meant for n1")),
+    ] {
+        assert_eq!(lines[0][key], value, "{key}");
+    }
+    let fingerprint = lab.session.fingerprint().to_string();
+    assert_eq!(lines[0]["fingerprint"], json!(fingerprint));
+    for absent in ["principal", "fingerprint", "client", "job", "omitted"] {
+        assert_eq!(lines[1].get(absent), None, "{absent}");
+    }
+    for _ in 0..10_000 {
+        audit.refused(None, None, &refusal).unwrap();
+        audit.refused(Some(&lab.session), None, &refusal).unwrap();
+    }
+    let length = fs::metadata(lab.path()).unwrap().len();
+    assert!(length < 64 * 1024, "{length}");
+}
