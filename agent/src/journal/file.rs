@@ -31,11 +31,7 @@ pub(super) struct JournalFile {
 #[derive(Debug)]
 pub(super) enum Found {
     /// A journal, and what was cut off its end.
-    Journal {
-        file: JournalFile,
-        records: Vec<Record>,
-        cut: u64,
-    },
+    Journal { file: JournalFile, cut: u64 },
     /// None.
     Nothing,
     /// Something that cannot be trusted.
@@ -66,8 +62,9 @@ impl JournalFile {
         })
     }
 
-    /// Opens what is there.
-    pub(super) fn open(path: &Path) -> io::Result<Found> {
+    /// Opens what is there, and tells its records one by one. Those of a damaged one count for
+    /// nothing.
+    pub(super) fn open(path: &Path, tell: &mut dyn FnMut(Record)) -> io::Result<Found> {
         let file = match OpenOptions::new().read(true).append(true).open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
             other => other?,
@@ -87,12 +84,11 @@ impl JournalFile {
         let Some(id) = id else {
             return Ok(Found::Damaged);
         };
-        let mut records = Vec::new();
         let mut whole = HEADER_LEN as u64;
         loop {
             match format::read_record(id, &mut reader)? {
                 Next::Record(record, bytes) => {
-                    records.push(record);
+                    tell(record);
                     whole += bytes.len() as u64;
                 }
                 Next::End => break,
@@ -113,7 +109,6 @@ impl JournalFile {
                 rewritten: 0,
                 broken: false,
             },
-            records,
             cut: length - whole,
         })
     }

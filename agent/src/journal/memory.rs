@@ -11,8 +11,9 @@ use dtx_proto_types::message::Refusal;
 use dtx_proto_types::outcome::Ending;
 
 use super::file::{Found, JournalFile};
+use super::jobs::{LostJob, Room, Seen};
 use super::record::{Key, Record};
-use super::table::{LostJob, Seen, Sight, Table};
+use super::table::{KEEP_MIN, Sight, Table};
 use crate::trust::{AuthorizedJob, Clock, GrantSight, SightLog};
 
 /// The file below the executor's directory.
@@ -85,15 +86,15 @@ impl Journal {
         };
         let mut recovered = Recovered::default();
         let mut table = Table::default();
-        let found = JournalFile::open(&path).map_err(failed)?;
+        let found = JournalFile::open(&path, &mut |record| table.apply(&record)).map_err(failed)?;
         if matches!(found, Found::Damaged) {
+            table = Table::default();
             let aside = directory.join(DAMAGED_NAME);
             fs::rename(&path, &aside).map_err(failed)?;
             recovered.damaged = Some(aside);
         }
         let file = match found {
-            Found::Journal { file, records, cut } => {
-                records.iter().for_each(|record| table.apply(record));
+            Found::Journal { file, cut } => {
                 recovered.cut = cut;
                 file
             }
@@ -126,7 +127,7 @@ impl Journal {
 
     /// What is known about a job of this operator.
     #[must_use]
-    pub fn seen(&self, operator: Fingerprint, job: JobId) -> Option<&Seen> {
+    pub fn seen(&self, operator: Fingerprint, job: JobId) -> Option<Seen> {
         self.table.get(&Key { operator, job })
     }
 
@@ -158,8 +159,19 @@ impl Journal {
         if self.table.wants_sweep() {
             self.forget_old();
         }
-        if !self.table.has_room() {
-            let text = "the journal is full of jobs that may not be forgotten yet; try again later";
+        let whose = match self.table.room(key.operator) {
+            // It has its place already.
+            _ if self.table.get(&key).is_some() => None,
+            Room::Free => None,
+            Room::ShareFull => Some("this operator's jobs"),
+            Room::Full => Some("jobs"),
+        };
+        if let Some(whose) = whose {
+            let minutes = KEEP_MIN.as_secs() / 60;
+            let text = format!(
+                "the journal is full of {whose}, and forgets none before {minutes} minutes; try \
+                 again later, and put many short commands into one job"
+            );
             return Err(io::Error::new(io::ErrorKind::QuotaExceeded, text));
         }
         self.write(Record::Accepted {

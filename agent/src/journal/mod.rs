@@ -11,18 +11,25 @@
 //! record.rs   what is written
 //! format.rs   bytes: header, lengths, checksums
 //! file.rs     the file: append or take back, rewrite smaller
-//! table.rs    what is known, by operator and job id; pure
+//! table.rs    what is known about jobs and grants; pure
+//! jobs.rs     jobs, by operator and id
+//! past.rs     those that are over, in few bytes
 //! memory.rs   the three together
 //! ```
 
+mod digest;
 mod file;
 mod format;
+mod jobs;
 mod memory;
+mod operators;
+mod past;
 mod record;
 mod table;
 
 #[cfg(test)]
 mod tests;
 
+pub use digest::Digest;
+pub use jobs::{LostJob, Seen};
 pub use memory::{Journal, JournalError, Recovered};
-pub use table::{LostJob, Seen};

@@ -13,9 +13,10 @@ use dtx_proto_types::key::Fingerprint;
 use dtx_proto_types::message::{Refusal, RefusalCode};
 use dtx_proto_types::outcome::Ending;
 
+use super::jobs::{JOBS_MAX, Room};
 use super::memory::{Journal, NewJob, Recovered};
 use super::record::{Key, Record};
-use super::table::{JOBS_MAX, KEEP_MIN, Table};
+use super::table::{KEEP_MIN, Table};
 use crate::trust::{Clock, GrantSight, SightLog};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -148,7 +149,7 @@ fn a_restart_forgets_nothing_and_what_ran_is_lost() {
         }
         let seen = journal.seen(OPERATOR, job(2)).unwrap();
         assert_eq!(seen.ending(), Some(&Ending::Exited(3)));
-        assert_eq!(seen.digest(), [2; 32]);
+        assert!(seen.digest() == [2; 32] && seen.digest() != [3; 32]);
         assert_eq!(
             journal.seen(OPERATOR, job(3)).unwrap().not_started(),
             Some(&busy())
@@ -382,31 +383,63 @@ fn an_earlier_life_of_the_node_is_only_as_old_as_this_one() {
     assert_eq!(bench.open("b").0.seen(OPERATOR, job(1)), None);
 }
 
-#[test]
-fn a_full_table_refuses_and_forgets_nothing_early() {
-    let mut table = Table::default();
-    let record = |number: u32| Record::Accepted {
-        key: new_job(number).key,
+/// Takes a job on and has it refused, in a table.
+fn pass(table: &mut Table, operator: Fingerprint, number: u32) {
+    let job = job(number);
+    let key = Key { operator, job };
+    table.apply(&Record::Accepted {
+        key,
         run: RunId::from_bytes([9; 16]),
         digest: [0; 32],
         rule: String::new(),
         wall_ms: 0,
         boot_ms: 0,
+    });
+    let refusal = busy();
+    table.apply(&Record::NotStarted { key, refusal });
+}
+
+#[test]
+fn a_full_table_refuses_and_forgets_nothing_early() {
+    let mut table = Table::default();
+    let operator = |number: u32| {
+        let mut bytes = [0; 32];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        Fingerprint::from_bytes(bytes)
     };
     let count = u32::try_from(JOBS_MAX).unwrap();
     for number in 0..count {
-        assert!(table.has_room());
-        table.apply(&record(number));
-        let key = new_job(number).key;
-        table.apply(&Record::NotStarted {
-            key,
-            refusal: busy(),
-        });
+        assert_eq!(table.room(operator(number)), Room::Free);
+        pass(&mut table, operator(number), number);
     }
+    assert_eq!(table.room(OPERATOR), Room::Full);
     let min = u64::try_from(KEEP_MIN.as_millis()).unwrap();
     table.forget(DAY, min);
-    assert!(!table.has_room());
-    assert!((0..count).all(|number| table.get(&new_job(number).key).is_some()));
-    table.forget(DAY, min + 1);
-    assert!(table.has_room());
+    assert_eq!(table.room(OPERATOR), Room::Full);
+    for number in 0..count {
+        let (operator, job) = (operator(number), job(number));
+        assert!(table.get(&Key { operator, job }).is_some(), "{number}");
+    }
+    table.forget(DAY, min + 1_000);
+    assert_eq!(table.room(OPERATOR), Room::Free);
+}
+
+#[test]
+fn no_operator_fills_the_table_for_the_others() {
+    let mut table = Table::default();
+    let mut taken = [0; 3];
+    for (greedy, taken) in taken.iter_mut().enumerate() {
+        let operator = Fingerprint::from_bytes([u8::try_from(greedy).unwrap(); 32]);
+        while table.room(operator) == Room::Free {
+            pass(&mut table, operator, *taken);
+            *taken += 1;
+        }
+        assert_eq!(table.room(operator), Room::ShareFull);
+        // One that was refused may be sent again without a place of its own.
+        pass(&mut table, operator, 0);
+        assert_eq!(table.room(operator), Room::ShareFull);
+    }
+    assert!(taken[0] > 100_000, "one may have as many as an hour brings");
+    assert!(taken[1] > 25_000 && taken[2] > 6_000, "{taken:?}");
+    assert_eq!(table.room(Fingerprint::from_bytes([9; 32])), Room::Free);
 }
