@@ -8,9 +8,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use dtx_proto_types::frame::{Frame, FrameDecoder};
 use dtx_proto_types::grant::SignedGrant;
-use dtx_proto_types::message::{
-    ClientHello, FirstReply, FirstRequest, Reply, Request, ServerHello,
-};
+use dtx_proto_types::message::{ClientHello, FirstReply, FirstRequest, Reply, Request};
 use dtx_proto_types::signed::{SecretKey, SignedJob};
 use dtx_proto_types::version::VersionRange;
 use rustls::{ClientConnection, StreamOwned};

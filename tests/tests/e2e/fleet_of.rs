@@ -6,12 +6,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub(crate) use dtx_tests::dice::Dice;
 use dtx_tests::lab::{Agent, Lab};
 
+use crate::turn::Turn;
+
 /// A lab, and its agents in the order of its hosts.
 #[derive(Debug)]
 pub(crate) struct Fleet {
     // Dropped before the hosts that they run on.
     pub(crate) agents: Vec<Agent>,
     pub(crate) lab: Lab,
+    // Others may run once all of it is gone.
+    _turn: Turn,
 }
 
 impl Fleet {
@@ -22,6 +26,15 @@ impl Fleet {
 
     /// The same, with this `agent.toml`.
     pub(crate) fn configured(hosts: usize, config: &str) -> Option<Self> {
+        Self::begin(Turn::of(hosts), hosts, config)
+    }
+
+    /// As [`Fleet::of`], for a test that loads the machine and has it for itself.
+    pub(crate) fn alone(hosts: usize) -> Option<Self> {
+        Self::begin(Turn::alone(), hosts, "")
+    }
+
+    fn begin(turn: Turn, hosts: usize, config: &str) -> Option<Self> {
         let lab = Lab::new(hosts)?;
         for host in lab.hosts() {
             host.write("/etc/dtx/agent.toml", config);
@@ -34,7 +47,11 @@ impl Fleet {
         for agent in &agents {
             agent.wait_until_listening();
         }
-        Some(Self { agents, lab })
+        Some(Self {
+            agents,
+            lab,
+            _turn: turn,
+        })
     }
 
     /// Lets the operator meet every node, as first use does, so that all are pinned.

@@ -1,6 +1,7 @@
 //! What the product promises, tried with its own binaries on real hosts. One file for each theme.
 
 mod fleet_of;
+mod turn;
 
 mod cuts;
 mod demo;
@@ -13,6 +14,7 @@ mod kill;
 mod outcomes;
 mod output;
 mod path;
+mod policy;
 mod reattach;
 mod spoofed;
 mod stdin;

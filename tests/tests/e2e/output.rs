@@ -73,7 +73,7 @@ fn a_megabyte_of_lines_is_byte_exact() {
 
 #[test]
 fn sixty_four_megabytes_are_byte_exact() {
-    let Some(fleet) = Fleet::of(2) else { return };
+    let Some(fleet) = Fleet::alone(2) else { return };
     let blob = Dice::new(64).bytes(64 << 20);
     for host in fleet.hosts() {
         host.write("/tmp/blob", &blob);
@@ -104,7 +104,7 @@ fn memory(agent: &Agent) -> u64 {
 
 #[test]
 fn a_flood_is_counted_and_memory_stays_flat() {
-    let Some(fleet) = Fleet::of(1) else { return };
+    let Some(fleet) = Fleet::alone(1) else { return };
     let before = memory(&fleet.agents[0]);
     let report =
         fleet
@@ -120,7 +120,7 @@ fn a_flood_is_counted_and_memory_stays_flat() {
 
 #[test]
 fn a_slow_reader_stalls_only_its_own_run() {
-    let Some(fleet) = Fleet::of(2) else { return };
+    let Some(fleet) = Fleet::alone(2) else { return };
     let operator = fleet.operator();
     operator.json(&["--all", "true"]).expect_all(2, "ok");
     let before = memory(&fleet.agents[0]);

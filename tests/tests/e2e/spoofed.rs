@@ -13,7 +13,7 @@ const ADDRESSES: usize = 16;
 
 /// Three nodes that the operator knows, and on the last host, in place of an agent, a liar.
 fn fleet() -> Option<(Fleet, Process)> {
-    let mut fleet = Fleet::of(4)?;
+    let mut fleet = Fleet::alone(4)?;
     drop(fleet.agents.pop());
     let report = fleet.operator().json(&["--all", "-e", "true"]);
     report.expect_all(3, "ok");
@@ -66,13 +66,9 @@ fn spoofed_answers_are_capped_and_not_used() {
             report.finished.wall
         );
         let said = report.finished.err();
-        assert!(
-            said.contains("ghost"),
-            "they are named: {}",
-            report.finished
-        );
-        std::fs::write("/tmp/scratch-lab2/warn.txt", &said).unwrap();
-        assert!(said.len() < 20_000, "{} bytes of warnings", said.len());
+        // As many names as a discovery takes from strangers, and a few lines beside them.
+        let lines = said.lines().count();
+        assert!(lines < 4096 + 100, "{lines} lines of warnings");
     }
     let nodes = operator.run(&["nodes"]);
     println!(
@@ -88,11 +84,11 @@ fn spoofed_answers_are_capped_and_not_used() {
             "{nodes}"
         );
     }
-    assert_eq!(
-        fleet.host(3).read("/tmp/caught"),
-        "",
-        "nobody was even called"
-    );
+    // A node that is drowned out may be looked for where impostors say it is, but no further than
+    // their keys, and at a few of them: eight for a name, in each of these four commands.
+    let caught = fleet.host(3).read("/tmp/caught").lines().count();
+    println!("{caught} connections to impostors");
+    assert!(caught <= 4 * 3 * 8, "{caught} connections to impostors");
     // Once it is over, nothing of it is left.
     drop(liar);
     operator.json(&["--all", "-e", "true"]).expect_all(3, "ok");
