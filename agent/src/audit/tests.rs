@@ -337,7 +337,7 @@ fn numbers_go_on_after_a_line_of_any_length_and_after_what_is_no_line() {
         audit.allowed(&lab.session, &lab.job).unwrap();
         let written = fs::read_to_string(lab.path()).unwrap();
         let last: Value = serde_json::from_str(written.lines().last().unwrap()).unwrap();
-        assert_eq!(last["seq"], json!(next), "{:.80}", text);
+        assert_eq!(last["seq"], json!(next), "{text:.80}");
     }
 }
 
