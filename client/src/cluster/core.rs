@@ -121,15 +121,16 @@ impl Core {
         }
     }
 
-    /// Opens a session in advance; if there is none, whoever asks next learns why.
-    pub(super) async fn warm_up(&self, route: &Route) {
+    /// Opens a session in advance; if there is none, whoever asks next learns why. Whether there
+    /// is one.
+    pub(super) async fn warm_up(&self, route: &Route) -> bool {
         let mut line = route.line.lock().await;
-        if line.session().is_none() {
-            let tried = route.addresses();
-            if let Err(error) = self.open_line(route, &mut line).await {
-                line.fail(error, tried);
-            }
+        if line.session().is_some() {
+            return true;
         }
+        let tried = route.addresses();
+        let opened = self.open_line(route, &mut line).await;
+        opened.map_err(|error| line.fail(error, tried)).is_ok()
     }
 
     async fn open_line(

@@ -8,6 +8,7 @@
 //! keep the runtime busy.
 
 mod askers;
+mod bell;
 mod drops;
 mod event;
 mod interfaces;

@@ -10,12 +10,14 @@ const RATE: usize = 10_000;
 /// Spread while nobody knows how many there are: right for 600 at that rate, and enough for some
 /// thousands at the rate at which we read.
 const SPREAD_UNKNOWN: Duration = Duration::from_millis(100);
-const SPREAD_MIN: Duration = Duration::from_millis(20);
+const SPREAD_MIN: Duration = Duration::from_millis(5);
 
 /// While nobody answered there is no measure of lateness.
 const WAIT_UNKNOWN: Duration = Duration::from_millis(50);
 const WAIT_MIN: Duration = Duration::from_millis(15);
 const WAIT_MAX: Duration = Duration::from_millis(250);
+/// On an idle network answers come within a millisecond; this is for a machine that is busy.
+const WAIT_NEWCOMERS_MIN: Duration = Duration::from_millis(10);
 /// An answer may be so many times as late as the latest until now.
 const LATENESS_FACTOR: u32 = 3;
 
@@ -37,6 +39,12 @@ pub(super) fn wait(latest: Option<Duration>) -> Duration {
     })
 }
 
+/// The same, once everyone who was expected is there: only newcomers are still waited for, and why
+/// should they be later than the latest of all others?
+pub(super) fn wait_for_newcomers(latest: Duration) -> Duration {
+    latest.clamp(WAIT_NEWCOMERS_MIN, WAIT_MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,8 +53,9 @@ mod tests {
     fn spread_grows_with_the_population() {
         for (answers, millis) in [
             (None, 100),
-            (Some(0), 20),
-            (Some(16), 20),
+            (Some(0), 5),
+            (Some(16), 5),
+            (Some(64), 9),
             (Some(256), 38),
             (Some(512), 76),
             (Some(10_000), 1_500),
@@ -57,6 +66,14 @@ mod tests {
                 Duration::from_millis(millis),
                 "{answers:?}"
             );
+        }
+    }
+
+    #[test]
+    fn newcomers_are_given_as_long_as_the_latest_took() {
+        let millis = Duration::from_millis;
+        for (latest, waited) in [(0, 10), (1, 10), (20, 20), (999, 250)] {
+            assert_eq!(wait_for_newcomers(millis(latest)), millis(waited));
         }
     }
 

@@ -63,6 +63,8 @@ pub(super) struct Rounds {
     agents_by_name: BTreeMap<NodeName, u32>,
     agents_by_address: BTreeMap<IpAddr, u32>,
     new_names: usize,
+    /// Whether every expected node is known to be there, be it by other means than an answer.
+    all_here: bool,
     loss: Loss,
     drops: u64,
     ignored: u64,
@@ -77,6 +79,7 @@ impl Rounds {
             agents_by_name: BTreeMap::new(),
             agents_by_address: BTreeMap::new(),
             new_names: 0,
+            all_here: false,
             loss: Loss::NONE,
             drops: 0,
             ignored: 0,
@@ -270,10 +273,27 @@ impl Rounds {
         }
     }
 
+    /// Every expected node has shown that it is there.
+    pub(super) const fn all_here(&mut self) {
+        self.all_here = true;
+    }
+
+    /// Whether nobody is missing and nobody is new: then the rest of the round is for newcomers.
+    fn is_as_expected(&self) -> bool {
+        let complete = self.all_here || self.missing().next().is_none();
+        complete && self.new_names == 0 && !self.agents.is_empty()
+    }
+
     /// When the current round is over, unless more answers come.
     pub(super) fn ends_at(&self) -> Option<Instant> {
         let round = self.rounds.last()?;
-        Some(round.sent_at + round.spread + patience::wait(round.latest))
+        let wait = match round.latest {
+            Some(latest) if self.rounds.len() == 1 && self.is_as_expected() => {
+                patience::wait_for_newcomers(latest)
+            }
+            latest => patience::wait(latest),
+        };
+        Some(round.sent_at + round.spread + wait)
     }
 
     /// Draws the conclusions from a round that is over, with the answers that the kernel had to
@@ -296,8 +316,7 @@ impl Rounds {
 
     fn is_enough(&self, number: usize, news: bool) -> bool {
         if number == 1 {
-            let complete = self.missing().next().is_none();
-            return complete && self.new_names == 0 && !self.agents.is_empty();
+            return self.is_as_expected();
         }
         if self.agents.is_empty() {
             return number > 2 || self.options.expected.len() >= EXPECTED_FEW;

@@ -5,10 +5,10 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use dtx_proto_types::id::QueryId;
-use nix::sys::eventfd::{EfdFlags, EventFd};
 use tokio::sync::mpsc::{self, Receiver};
 
 use super::askers;
+use super::bell::Bell;
 use super::event::{Event, Finished, Heard};
 use super::options::{DiscoveryError, Options};
 use super::rounds::{ROUNDS_MAX, Rounds};
@@ -19,7 +19,7 @@ use crate::random;
 #[derive(Debug)]
 pub struct Discovery {
     events: Receiver<Event>,
-    stop: Arc<EventFd>,
+    bell: Arc<Bell>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -42,8 +42,7 @@ impl Discovery {
             .begin(ids[0], Instant::now())
             .map_err(|_| DiscoveryError::Cluster(options.cluster.clone()))?;
         let (askers, reports) = askers::open(&options.interfaces)?;
-        let stop = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
-        let stop = Arc::new(stop.map_err(std::io::Error::from)?);
+        let bell = Arc::new(Bell::new()?);
         let (sender, events) = mpsc::channel(Rounds::events_max(&options) + 1);
         let worker = Worker {
             rounds: Rounds::new(options),
@@ -51,16 +50,22 @@ impl Discovery {
             askers,
             reports,
             events: sender,
-            stop: Arc::clone(&stop),
+            bell: Arc::clone(&bell),
         };
         let thread = std::thread::Builder::new()
             .name("dtx-discovery".to_owned())
             .spawn(move || worker.run())?;
         Ok(Self {
             events,
-            stop,
+            bell,
             thread: Some(thread),
         })
+    }
+
+    /// Says that every expected node has shown that it is there, be it by a session instead of an
+    /// answer: from now on, only others are waited for.
+    pub fn all_here(&self) {
+        self.bell.all_here();
     }
 
     /// What comes next; nothing after [`Event::Finished`]. Nothing is lost if the call is
@@ -84,9 +89,9 @@ impl Discovery {
 
 impl Drop for Discovery {
     fn drop(&mut self) {
-        // The thread looks at this before anything else and then ends within a moment. A failed
-        // write means that it has been told already; a panicked thread has nothing to tell.
-        self.stop.write(1).ok();
+        // The thread looks at this before anything else and then ends within a moment; a panicked
+        // one has nothing to tell.
+        self.bell.stop();
         if let Some(thread) = self.thread.take() {
             thread.join().ok();
         }

@@ -10,10 +10,10 @@ use dtx_proto_types::discovery::{REPLY_MAX, Reply};
 use dtx_proto_types::id::QueryId;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::eventfd::EventFd;
 use tokio::sync::mpsc::Sender;
 
 use super::askers::Asker;
+use super::bell::Bell;
 use super::drops;
 use super::event::{Event, Finished, Heard, InterfaceReport};
 use super::rounds::{ROUNDS_MAX, Rounds};
@@ -32,8 +32,7 @@ pub(super) struct Worker {
     pub(super) askers: Vec<Asker>,
     pub(super) reports: Vec<InterfaceReport>,
     pub(super) events: Sender<Event>,
-    /// Readable when nobody wants to hear more.
-    pub(super) stop: Arc<EventFd>,
+    pub(super) bell: Arc<Bell>,
 }
 
 impl Worker {
@@ -84,6 +83,9 @@ impl Worker {
     /// Reads answers until the round is over. `false` if told to stop.
     fn listen(&mut self) -> bool {
         loop {
+            if self.bell.are_all_here() {
+                self.rounds.all_here();
+            }
             let now = Instant::now();
             let left = match self.rounds.ends_at() {
                 Some(end) if end > now => end - now,
@@ -105,7 +107,7 @@ impl Worker {
         // A millisecond more rather than a busy loop through the last one.
         let timeout = PollTimeout::try_from(left + Duration::from_millis(1));
         let timeout = timeout.unwrap_or(PollTimeout::MAX);
-        let mut waited: Vec<PollFd<'_>> = std::iter::once(self.stop.as_fd())
+        let mut waited: Vec<PollFd<'_>> = std::iter::once(self.bell.as_fd())
             .chain(self.askers.iter().map(|asker| asker.socket.as_fd()))
             .map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN))
             .collect();
@@ -116,7 +118,10 @@ impl Worker {
         let is_ready = |one: &PollFd<'_>| one.any().unwrap_or(false);
         let mut ready = waited.iter().map(is_ready);
         if ready.next() == Some(true) {
-            return Ok(Ready::Stop);
+            self.bell.hush();
+            if self.bell.is_stopped() {
+                return Ok(Ready::Stop);
+            }
         }
         let sockets = ready
             .enumerate()

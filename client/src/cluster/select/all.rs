@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dtx_proto_types::node::{NodeName, natural_cmp};
+use tokio::sync::mpsc;
 
 use super::super::{Conflict, Found, SelectError, Selected, Selection};
 use super::Search;
@@ -14,16 +15,19 @@ impl Search<'_> {
     pub(super) async fn all(&mut self) -> Result<Selection, SelectError> {
         let records = self.core.seen.records();
         let before = self.inventory(&records, &[]);
+        let mut present = Presence::of(before.silent.keys());
+        self.opened = Some(present.opened.clone());
         for (node, candidate) in &before.silent {
             self.begin(node, Found::Cache, candidate);
         }
+        self.opened = None;
         let mut selection = Selection::default();
         let mut heard = Vec::new();
         if self.core.options.discovery {
-            let expected = before.silent.keys().cloned().collect();
+            let expected = present.missing.clone();
             match self.discover(expected, records.len()) {
                 Ok(discovery) => {
-                    let finished = self.listen(discovery, &mut heard).await;
+                    let finished = self.listen(discovery, &mut present, &mut heard).await;
                     selection.notices.extend(finished.warnings());
                 }
                 Err(DiscoveryError::System(error)) => {
@@ -37,6 +41,7 @@ impl Search<'_> {
         self.ask_seeds(&mut selection).await;
         let inventory = self.inventory(&records, &heard);
         self.fill(&mut selection, inventory);
+        selection.silent.retain(|node| !present.met.contains(node));
         self.settle_newcomers(&mut selection).await?;
         Ok(selection)
     }
@@ -64,11 +69,26 @@ impl Search<'_> {
     }
 
     /// Opens sessions as answers come.
-    async fn listen(&mut self, mut discovery: Discovery, heard: &mut Vec<Heard>) -> Finished {
+    async fn listen(
+        &mut self,
+        mut discovery: Discovery,
+        present: &mut Presence,
+        heard: &mut Vec<Heard>,
+    ) -> Finished {
         let keys = self.core.trust.keys();
         let mut begun = BTreeSet::new();
         let mut finished = Finished::default();
-        while let Some(event) = discovery.next().await {
+        loop {
+            let event = tokio::select! {
+                event = discovery.next() => event,
+                Some(node) = present.sessions.recv() => {
+                    if present.note(&node) {
+                        discovery.all_here();
+                    }
+                    continue;
+                }
+            };
+            let Some(event) = event else { break };
             match event {
                 Event::Heard(one) => {
                     // One with another key than the pinned one is not even tried.
@@ -80,6 +100,9 @@ impl Search<'_> {
                         if begun.insert(one.node.clone()) {
                             self.warm_up(&route);
                         }
+                    }
+                    if believed && present.note(&one.node) {
+                        discovery.all_here();
                     }
                     heard.push(one);
                 }
@@ -152,5 +175,36 @@ impl Search<'_> {
                 node,
             }));
         selection.notices.extend(inventory.warnings);
+    }
+}
+
+/// Which of the expected nodes have shown that they are there: by an answer, or by a session,
+/// which proves more than one.
+struct Presence {
+    missing: BTreeSet<NodeName>,
+    met: BTreeSet<NodeName>,
+    opened: mpsc::Sender<NodeName>,
+    sessions: mpsc::Receiver<NodeName>,
+}
+
+impl Presence {
+    fn of<'a>(expected: impl Iterator<Item = &'a NodeName>) -> Self {
+        let missing: BTreeSet<NodeName> = expected.cloned().collect();
+        let (opened, sessions) = mpsc::channel(missing.len().max(1));
+        Self {
+            missing,
+            met: BTreeSet::new(),
+            opened,
+            sessions,
+        }
+    }
+
+    /// A node is there. Whether it was the last one missing.
+    fn note(&mut self, node: &NodeName) -> bool {
+        if !self.missing.remove(node) {
+            return false;
+        }
+        self.met.insert(node.clone());
+        self.missing.is_empty()
     }
 }

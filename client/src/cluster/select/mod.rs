@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dtx_proto_types::node::NodeName;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::core::Core;
@@ -26,6 +27,8 @@ pub(super) struct Search<'a> {
     typed: bool,
     /// Sessions begun so far.
     begun: usize,
+    /// Hears of sessions that are open.
+    opened: Option<mpsc::Sender<NodeName>>,
 }
 
 impl<'a> Search<'a> {
@@ -40,6 +43,7 @@ impl<'a> Search<'a> {
             excluded: excluded.iter().collect(),
             typed: false,
             begun: 0,
+            opened: None,
         }
     }
 
@@ -74,8 +78,16 @@ impl<'a> Search<'a> {
             return;
         }
         let (core, route) = (Arc::clone(self.core), Arc::clone(route));
+        let opened = self.opened.clone();
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(async move { core.warm_up(&route).await });
+        tasks.spawn(async move {
+            if core.warm_up(&route).await
+                && let Some(opened) = opened
+            {
+                // Whoever counts them has room for all that count.
+                let _enough = opened.try_send(route.label.clone());
+            }
+        });
     }
 }
