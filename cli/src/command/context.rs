@@ -29,7 +29,7 @@ pub struct Context {
 }
 
 /// More threads than this do not make a run faster: the nodes do the work.
-const WORKERS_MAX: usize = 8;
+const WORKERS_MAX: usize = 4;
 
 impl Context {
     /// Where data goes.
