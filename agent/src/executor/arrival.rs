@@ -36,7 +36,10 @@ impl Executor {
         let verified = match self.trust.verify_job(&who, signed) {
             Ok(verified) => verified,
             Err(refusal) => {
-                log::warn!("job of {} refused: {}", who.label(), refusal.text);
+                log::debug!("job of {} refused: {}", who.label(), refusal.text);
+                if let Err(error) = self.audit.refused(Some(&who), None, &refusal) {
+                    log::error!("{error}");
+                }
                 return self.refuse(session, stream, refusal);
             }
         };

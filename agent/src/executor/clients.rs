@@ -47,6 +47,9 @@ impl Executor {
             Err(refusal) => {
                 // The front says so in its log, at a bounded rate.
                 log::debug!("session from {peer} refused: {}", refusal.text);
+                if let Err(error) = self.audit.refused(None, Some(peer), &refusal) {
+                    log::error!("{error}");
+                }
                 self.tell(&ToFront::OpenRefused {
                     connection,
                     refusal,

@@ -4,6 +4,7 @@ mod check;
 mod file;
 mod limits;
 mod networks;
+mod origins;
 mod resolved;
 #[cfg(test)]
 mod tests;

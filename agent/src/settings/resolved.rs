@@ -12,6 +12,7 @@ use dtx_proto_types::units::{HumanDuration, HumanSize};
 use super::file::File;
 use super::limits::ProcessLimit;
 use super::networks::{InvalidNetwork, Networks};
+use super::origins::Origins;
 use crate::args::{LogFormat, Serve, Switch};
 use crate::trust::{OwnerError, Owners};
 
@@ -112,44 +113,6 @@ const DEFAULT_CONFIG: &str = "/etc/dtx/agent.toml";
 const FILE_MAX: u64 = 1024 * 1024;
 /// Longest names of clusters and labels, so that a datagram holds them.
 const NAME_MAX: usize = 64;
-
-/// Takes the flag, or the file's value, or the default, and remembers which.
-struct Origins {
-    file: String,
-    list: Vec<(&'static str, String, String)>,
-}
-
-impl Origins {
-    fn pick<T>(
-        &mut self,
-        key: &'static str,
-        flag: Option<T>,
-        file: Option<T>,
-        default: impl FnOnce() -> T,
-        show: impl FnOnce(&T) -> String,
-    ) -> T {
-        let (value, origin) = match (flag, file) {
-            (Some(value), _) => (value, format!("--{}", flag_name(key))),
-            (None, Some(value)) => (value, self.file.clone()),
-            (None, None) => (default(), "default".to_owned()),
-        };
-        self.list.push((key, show(&value), origin));
-        value
-    }
-
-    fn of(&self, key: &str) -> String {
-        let found = self.list.iter().find(|(known, ..)| *known == key);
-        found.map(|(.., origin)| origin.clone()).unwrap_or_default()
-    }
-}
-
-fn flag_name(key: &str) -> String {
-    if key == "interfaces" {
-        "interface".to_owned()
-    } else {
-        key.replace('_', "-")
-    }
-}
 
 impl Settings {
     /// Reads the configuration file, if there is one, and puts the command line over it. The file
