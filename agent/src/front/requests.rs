@@ -5,6 +5,7 @@ use dtx_proto_types::limits::{JOB_MAX, STREAMS_MAX};
 use dtx_proto_types::message::{Attach, Refusal, RefusalCode, Reply, Request};
 use dtx_proto_types::signed::{JobError, SignedJob};
 
+use super::desk::Wishes;
 use super::job::Job;
 use super::session::SessionEnd;
 use super::state::{OpenSession, State};
@@ -61,7 +62,7 @@ pub(super) fn act(state: &State, open: &OpenSession, frame: Frame) -> Result<(),
         }
         Request::Cancel => {
             if !desk.wish(stream, |wishes| wishes.cancel = true) {
-                about_job(state, open, stream, |session, key| ToExecutor::Cancel {
+                tell(state, open, stream, |session, key| ToExecutor::Cancel {
                     session,
                     key,
                 });
@@ -69,7 +70,7 @@ pub(super) fn act(state: &State, open: &OpenSession, frame: Frame) -> Result<(),
         }
         Request::Keep => {
             if !desk.wish(stream, |wishes| wishes.keep = true) {
-                about_job(state, open, stream, |session, key| ToExecutor::Keep {
+                tell(state, open, stream, |session, key| ToExecutor::Keep {
                     session,
                     key,
                 });
@@ -77,7 +78,7 @@ pub(super) fn act(state: &State, open: &OpenSession, frame: Frame) -> Result<(),
         }
         Request::Release => {
             if !desk.wish(stream, |wishes| wishes.release = true) {
-                about_job(state, open, stream, |session, key| ToExecutor::Release {
+                tell(state, open, stream, |session, key| ToExecutor::Release {
                     session,
                     key,
                 });
@@ -124,17 +125,23 @@ fn refuse(open: &OpenSession, stream: u32, text: String) {
     open.desk.answer_aside(stream, refusal);
 }
 
-/// Tells the executor what a client wants of a job.
-fn about_job(
+/// Tells the executor what a client wants of a job, or has it wait as a wish until the executor
+/// has answered for the job. Says whether it need not wait.
+fn want(
     state: &State,
     open: &OpenSession,
     stream: u32,
+    wish: impl FnOnce(&mut Wishes),
     message: impl FnOnce(SessionNumber, JobKey) -> ToExecutor,
-) {
+) -> bool {
+    if open.desk.wish(stream, wish) {
+        return false;
+    }
     if let Some(job) = open.desk.job(stream) {
         let key = job.look(Job::key);
         state.link.send(&message(open.opened.session, key));
     }
+    true
 }
 
 /// The stream may stand for another job from now on.
