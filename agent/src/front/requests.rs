@@ -61,27 +61,16 @@ pub(super) fn act(state: &State, open: &OpenSession, frame: Frame) -> Result<(),
             }
         }
         Request::Cancel => {
-            if !desk.wish(stream, |wishes| wishes.cancel = true) {
-                tell(state, open, stream, |session, key| ToExecutor::Cancel {
-                    session,
-                    key,
-                });
-            }
+            let cancel = |session, key| ToExecutor::Cancel { session, key };
+            want(state, open, stream, |wishes| wishes.cancel = true, cancel);
         }
         Request::Keep => {
-            if !desk.wish(stream, |wishes| wishes.keep = true) {
-                tell(state, open, stream, |session, key| ToExecutor::Keep {
-                    session,
-                    key,
-                });
-            }
+            let keep = |session, key| ToExecutor::Keep { session, key };
+            want(state, open, stream, |wishes| wishes.keep = true, keep);
         }
         Request::Release => {
-            if !desk.wish(stream, |wishes| wishes.release = true) {
-                tell(state, open, stream, |session, key| ToExecutor::Release {
-                    session,
-                    key,
-                });
+            let message = |session, key| ToExecutor::Release { session, key };
+            if want(state, open, stream, |wishes| wishes.release = true, message) {
                 release(open, stream);
             }
         }
