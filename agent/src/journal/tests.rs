@@ -443,3 +443,34 @@ fn no_operator_fills_the_table_for_the_others() {
     assert!(taken[1] > 25_000 && taken[2] > 6_000, "{taken:?}");
     assert_eq!(table.room(Fingerprint::from_bytes([9; 32])), Room::Free);
 }
+
+/// Resident memory of this process, in bytes.
+fn resident() -> usize {
+    let text = fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: usize = text.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}
+
+#[test]
+fn a_job_that_is_over_costs_less_than_96_bytes() {
+    const JOBS: u32 = 100_000;
+    // In a process of its own, where nobody else asks for memory.
+    let child = crate::sys::fork(|| {
+        let mut table = Table::default();
+        pass(&mut table, OPERATOR, u32::MAX);
+        let before = resident();
+        for number in 0..JOBS {
+            pass(&mut table, OPERATOR, number.wrapping_mul(0x9e37_79b1));
+        }
+        let each = (resident() - before) / JOBS as usize;
+        crate::sys::exit_now(i32::try_from(each).unwrap());
+    })
+    .unwrap();
+    match nix::sys::wait::waitpid(child, None).unwrap() {
+        nix::sys::wait::WaitStatus::Exited(_, each) => {
+            println!("{each} bytes each");
+            assert!((48..96).contains(&each), "{each} bytes each");
+        }
+        other => panic!("{other:?}"),
+    }
+}
