@@ -19,6 +19,9 @@ pub struct Options {
     /// Nodes that should answer (those pinned): when all have and nobody else has, one round is
     /// enough.
     pub expected: BTreeSet<NodeName>,
+    /// Whether to go on through all rounds while an expected node is missing: for names that
+    /// somebody typed and that nothing else leads to.
+    pub insist: bool,
     /// How many nodes there may be, if more than are expected; 0 if unknown.
     pub population: usize,
     /// Most names beside the expected ones; more are ignored and counted.
@@ -33,6 +36,7 @@ impl Options {
             cluster: cluster.into(),
             interfaces: Vec::new(),
             expected: BTreeSet::new(),
+            insist: false,
             population: 0,
             new_max: NEW_MAX,
         }

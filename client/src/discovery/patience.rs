@@ -13,7 +13,7 @@ const SPREAD_UNKNOWN: Duration = Duration::from_millis(100);
 const SPREAD_MIN: Duration = Duration::from_millis(5);
 
 /// While nobody answered there is no measure of lateness.
-const WAIT_UNKNOWN: Duration = Duration::from_millis(50);
+pub(super) const WAIT_UNKNOWN: Duration = Duration::from_millis(50);
 const WAIT_MIN: Duration = Duration::from_millis(15);
 const WAIT_MAX: Duration = Duration::from_millis(250);
 /// On an idle network answers come within a millisecond; this is for a machine that is busy.

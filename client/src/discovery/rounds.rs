@@ -129,6 +129,11 @@ impl Rounds {
         Ok(datagrams)
     }
 
+    /// Takes the round that was begun last back: none of its datagrams could leave.
+    pub(super) fn withdraw(&mut self) {
+        self.rounds.pop();
+    }
+
     fn datagrams(
         &self,
         id: QueryId,
@@ -291,6 +296,7 @@ impl Rounds {
             Some(latest) if self.rounds.len() == 1 && self.is_as_expected() => {
                 patience::wait_for_newcomers(latest)
             }
+            _ if self.insists() => patience::WAIT_UNKNOWN,
             latest => patience::wait(latest),
         };
         Some(round.sent_at + round.spread + wait)
@@ -314,7 +320,15 @@ impl Rounds {
         number >= ROUNDS_MAX || (drops == 0 && self.is_enough(number, round.news))
     }
 
+    /// Whether somebody is missing whom nothing else can find.
+    fn insists(&self) -> bool {
+        self.options.insist && self.missing().next().is_some()
+    }
+
     fn is_enough(&self, number: usize, news: bool) -> bool {
+        if self.insists() {
+            return false;
+        }
         if number == 1 {
             return self.is_as_expected();
         }

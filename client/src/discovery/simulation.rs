@@ -308,3 +308,17 @@ fn a_session_counts_as_an_answer() {
     rounds.all_here();
     assert!(!rounds.conclude(0));
 }
+
+#[test]
+fn a_round_that_did_not_leave_does_not_count() {
+    let now = Instant::now();
+    let (lost, id) = (QueryId::from_bytes([1; 16]), QueryId::from_bytes([2; 16]));
+    let mut rounds = Rounds::new(expecting(1));
+    drop(rounds.begin(lost, now).unwrap());
+    rounds.withdraw();
+    assert_eq!((rounds.begun(), rounds.ends_at()), (0, None));
+    drop(rounds.begin(id, now).unwrap());
+    let instance = InstanceId::from_bytes([1; 16]);
+    rounds.hear(reply(id, instance, 0), address(0), "e", now);
+    assert!(rounds.conclude(0), "the first one that left is the first");
+}

@@ -41,7 +41,15 @@ impl Worker {
         let started = Instant::now();
         let mut drops = 0;
         for id in self.ids {
-            if self.askers.is_empty() || !self.ask(id) || !self.listen() {
+            if self.askers.is_empty() {
+                break;
+            }
+            if !self.ask(id) {
+                // What keeps a packet from leaving may be over by the next one.
+                self.rounds.withdraw();
+                continue;
+            }
+            if !self.listen() {
                 break;
             }
             let dropped = drops::count(self.askers.iter().map(|asker| &asker.socket));
@@ -69,8 +77,8 @@ impl Worker {
         };
         let mut left = false;
         for asker in &self.askers {
-            let mut copies = datagrams.iter().cycle().take(datagrams.len() * COPIES);
-            let sent: io::Result<()> = copies.try_for_each(|bytes| asker.ask(bytes));
+            let copies = datagrams.iter().cycle().take(datagrams.len() * COPIES);
+            let sent = send_each(copies, |bytes| asker.ask(bytes));
             left |= sent.is_ok();
             if let (Err(error), Some(report)) = (sent, report_of(&mut self.reports, asker)) {
                 let problem = || format!("the query could not be sent: {error}");
@@ -152,6 +160,23 @@ impl Worker {
     }
 }
 
+/// Sends them all, whatever becomes of one: a full queue or a packet filter takes some and lets
+/// others pass. An error only if none could leave.
+fn send_each<'a>(
+    datagrams: impl Iterator<Item = &'a Vec<u8>>,
+    mut send: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut result = Ok(());
+    let mut left = false;
+    for datagram in datagrams {
+        match send(datagram) {
+            Ok(()) => left = true,
+            Err(error) => result = result.and(Err(error)),
+        }
+    }
+    if left { Ok(()) } else { result }
+}
+
 enum Ready {
     Stop,
     Sockets(Vec<usize>),
@@ -170,4 +195,30 @@ fn report_of<'a>(
     reports
         .iter_mut()
         .find(|report| report.name == asker.interface.name && report.family == asker.family)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_query_that_cannot_leave_does_not_keep_back_the_others() {
+        let queries = [vec![1], vec![2], vec![3]];
+        for (fails, left) in [
+            (vec![], true),
+            (vec![1], true),
+            (vec![1, 2], true),
+            (vec![1, 2, 3], false),
+        ] {
+            let mut tried = 0;
+            let sent = send_each(queries.iter(), |query| {
+                tried += 1;
+                let fails = fails.contains(&query[0]);
+                (!fails)
+                    .then_some(())
+                    .ok_or(io::ErrorKind::PermissionDenied.into())
+            });
+            assert_eq!((sent.is_ok(), tried), (left, 3), "{fails:?}");
+        }
+    }
 }

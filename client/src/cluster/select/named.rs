@@ -160,6 +160,7 @@ impl Search<'_> {
         let started = Discovery::start(Options {
             interfaces: self.core.options.interfaces.clone(),
             expected: unknown.iter().cloned().collect(),
+            insist: true,
             population: self.core.trust.keys().len(),
             ..Options::new(self.core.options.cluster.clone())
         });
