@@ -124,7 +124,12 @@ fn a_second_interrupt_leaves_at_once_and_names_the_unknown() {
         "{:?}",
         start.elapsed()
     );
-    assert!(finished.err().contains("n1"), "{finished}");
+    // The processes on n2 are gone, but its answer may still have been on its way.
+    let said = finished.err();
+    assert!(
+        said.contains("lost n1 ") || said.contains("lost n[1-2] "),
+        "{finished}"
+    );
     fleet.agents[0].thaw();
 }
 
