@@ -83,7 +83,7 @@ impl Spoofer {
     }
 
     fn reply(&mut self, id: QueryId, cluster: &str, number: u32) -> Reply {
-        let node = if number % IMPOSTORS == 0 {
+        let node = if number.is_multiple_of(IMPOSTORS) {
             self.real[self.dice.index(self.real.len())].clone()
         } else {
             format!("ghost{number:05}")

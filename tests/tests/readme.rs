@@ -41,10 +41,8 @@ fn mentioned(document: &str) -> Vec<String> {
 /// The call of `dtx` in a line for a shell, without what stands around it.
 fn call(line: &str) -> Option<&str> {
     let line = line.split(" #").next()?;
-    let parts = line.split(" | ").map(str::trim);
-    parts
-        .filter(|part| part.starts_with("dtx ") || part.starts_with("dtx-agent "))
-        .next()
+    let mut parts = line.split(" | ").map(str::trim);
+    parts.find(|part| part.starts_with("dtx ") || part.starts_with("dtx-agent "))
 }
 
 #[test]

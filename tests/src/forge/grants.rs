@@ -70,7 +70,7 @@ fn wrongly_said(dice: &mut Dice) -> Vec<ForgedGrant> {
             std::mem::swap(&mut grant.issued_ms, &mut grant.expires_ms);
         }),
         ("other-cluster", |grant| {
-            "other".clone_into(&mut grant.cluster)
+            "other".clone_into(&mut grant.cluster);
         }),
         ("no-cluster", |grant| grant.cluster.clear()),
         ("version-2", |grant| grant.version = 2),

@@ -80,7 +80,7 @@ fn wrongly_said(honest: &Honest, dice: &mut Dice) -> Vec<ForgedJob> {
             std::mem::swap(&mut spec.issued_ms, &mut spec.start_by_ms);
         }),
         ("other-cluster", |spec| {
-            "other".clone_into(&mut spec.cluster)
+            "other".clone_into(&mut spec.cluster);
         }),
         ("nobody", |spec| spec.batch.clear()),
     ];

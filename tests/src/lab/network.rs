@@ -23,10 +23,11 @@ impl Host {
         self.filter(&loss, &loss);
     }
 
-    /// Loses this share of all UDP packets, both ways.
+    /// Loses this share of all UDP packets that come in. What goes out is lost elsewhere: a rule
+    /// for output would tell the sender, as no network does.
     pub fn lose_udp(&self, percent: u8) {
         let loss = format!("meta l4proto udp numgen random mod 100 < {percent} drop");
-        self.filter(&loss, &loss);
+        self.filter(&loss, "");
     }
 
     /// Says nothing and hears nothing, and nobody is told: packets vanish.

@@ -31,6 +31,9 @@ fn with_loss_nearly_everyone_is_found() {
     };
     // The discovery datagrams get lost; TCP repairs its own losses.
     fleet.operator().lose_udp(20);
+    for host in fleet.hosts() {
+        host.lose_udp(20);
+    }
     let mut found = 0;
     for attempt in 0..tries {
         let state = format!("/root/state{attempt}");

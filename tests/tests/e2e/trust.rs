@@ -139,7 +139,10 @@ fn a_bad_operators_file_grants_nothing() {
     }
     host.write("/etc/dtx/operators", fleet.operator().operators_line());
     runs(&fleet);
-    // Files and directories that others could have written.
+    // Files and directories that others could have written. Without a policy file an agent would
+    // ask, once repaired, whether there never was one.
+    host.write("/etc/dtx/policy.toml", POLICY);
+    runs(&fleet);
     for (path, mode, good) in [
         ("/etc/dtx/operators", 0o666, 0o644),
         ("/etc/dtx/operators", 0o664, 0o644),
