@@ -55,7 +55,7 @@ fn the_two_commands_of_cargo_are_what_ci_runs() {
         panic!("two commands of cargo: {commands:?}")
     };
     assert!(
-        first.starts_with("cargo run ") && first.ends_with("-- demo"),
+        first.starts_with("cargo build ") && first.ends_with("dtx demo"),
         "{first}"
     );
     assert_eq!(second, "cargo test --workspace");

@@ -469,7 +469,8 @@ fn a_job_that_is_over_costs_less_than_96_bytes() {
     match nix::sys::wait::waitpid(child, None).unwrap() {
         nix::sys::wait::WaitStatus::Exited(_, each) => {
             println!("{each} bytes each");
-            assert!((48..96).contains(&each), "{each} bytes each");
+            // Fewer than the 48 of an entry where the heap had room from other tests.
+            assert!(each < 96, "{each} bytes each");
         }
         other => panic!("{other:?}"),
     }
