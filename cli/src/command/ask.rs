@@ -21,18 +21,7 @@ pub(super) async fn settle_selection(
     cluster: &Cluster,
     selection: &mut Selection,
 ) -> Result<(), Failure> {
-    let color = context.terminal.stderr.color;
-    for notice in &selection.notices {
-        context.tell(Tone::Faint.paint(crate::report::one_line(notice), color));
-    }
-    for conflict in &selection.conflicts {
-        let word = Tone::Notice.paint("warning", color);
-        context.tell(format_args!(
-            "{word}: {}: {}",
-            conflict.node,
-            crate::report::one_line(&conflict.text)
-        ));
-    }
+    super::findings::tell(context, selection);
     if selection.new.is_empty() {
         return Ok(());
     }
@@ -48,6 +37,7 @@ pub(super) async fn settle_selection(
             .map_err(|error| Failure::hinted(Kind::Configuration, error))?;
     } else {
         let folded = fold_names(selection.new.iter().map(|new| &new.name));
+        let color = context.terminal.stderr.color;
         let word = Tone::Notice.paint("new, not accepted", color);
         context.tell(format_args!("{word}: {folded}"));
         if context.settings.new_nodes == NewNodes::Ask {

@@ -8,6 +8,7 @@ mod context;
 mod demo;
 mod doctor;
 mod enroll;
+mod findings;
 mod keys;
 mod nodes;
 mod ping;

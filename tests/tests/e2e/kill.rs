@@ -127,7 +127,7 @@ fn a_second_interrupt_leaves_at_once_and_names_the_unknown() {
     // The processes on n2 are gone, but its answer may still have been on its way.
     let said = finished.err();
     assert!(
-        said.contains("lost n1: ") || said.contains("lost n[1-2]: "),
+        said.contains("lost n1: ") || said.contains("lost n[1-2] (2): "),
         "{finished}"
     );
     fleet.agents[0].thaw();

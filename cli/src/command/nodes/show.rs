@@ -13,7 +13,7 @@ use crate::args::{NodesArgs, NodesCommand, NodesFormat};
 use crate::command::Context;
 use crate::error::{Context as Doing, Failure, Kind};
 use crate::exit_code;
-use crate::report::{Column, grid, nodes as count_nodes, one_line};
+use crate::report::{Column, grid, nodes as count_nodes};
 use crate::style::Tone;
 
 /// The document's name and version. Fields may be added, never changed.
@@ -64,15 +64,8 @@ fn show(
     selection: &Selection,
     rows: &[Row],
 ) -> Result<(), Failure> {
+    super::super::findings::tell(context, selection);
     let color = context.terminal.stderr.color;
-    for notice in &selection.notices {
-        context.tell(Tone::Faint.paint(one_line(notice), color));
-    }
-    for conflict in &selection.conflicts {
-        let word = Tone::Notice.paint("warning", color);
-        let text = one_line(&conflict.text);
-        context.tell(format_args!("{word}: {}: {text}", conflict.node));
-    }
     if format == NodesFormat::Json {
         let document = Document {
             schema: SCHEMA,
