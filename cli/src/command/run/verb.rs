@@ -73,12 +73,16 @@ pub fn run(mut context: Context, args: &RunArgs) -> Result<u8, Failure> {
 fn build(context: &Context, args: &RunArgs, plan: &Plan) -> Result<JobTemplate, Failure> {
     let named = args.job.user.clone().or(context.settings.user.clone());
     let run_as = named.map_or_else(login_name, Ok)?;
+    // A bound that nobody typed is not asked of the nodes: a policy that allows less would deny
+    // what it could simply have cut.
+    let asked = args.output.max_output.is_some();
+    let output_bytes = plan.wanted().filter(|_| asked);
     job(
         &args.words,
         &args.job,
         run_as,
         args.pace.timeout,
-        plan.wanted(),
+        output_bytes,
     )
 }
 
