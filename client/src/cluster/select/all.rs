@@ -174,7 +174,7 @@ impl Search<'_> {
                 text: why.to_string(),
                 node,
             }));
-        selection.notices.extend(first_few(inventory.warnings));
+        selection.notices.extend(inventory.warnings);
     }
 }
 
@@ -206,34 +206,5 @@ impl Presence {
         }
         self.met.insert(node.clone());
         self.missing.is_empty()
-    }
-}
-
-/// As many warnings as a person reads; a flood of impostors must not push them off the screen.
-const WARNINGS_SHOWN: usize = 8;
-
-/// The first few warnings, and how many more there are.
-fn first_few(mut warnings: Vec<String>) -> Vec<String> {
-    let more = warnings.len().saturating_sub(WARNINGS_SHOWN);
-    if more > 1 {
-        warnings.truncate(WARNINGS_SHOWN);
-        warnings.push(format!(
-            "and {more} more warnings about answers that were not used"
-        ));
-    }
-    warnings
-}
-
-#[cfg(test)]
-mod tests {
-    use super::first_few;
-
-    #[test]
-    fn a_flood_of_impostors_is_a_few_lines() {
-        let flood = |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>();
-        assert_eq!(first_few(flood(9)).len(), 9);
-        let shown = first_few(flood(4096));
-        assert_eq!(shown.len(), 9);
-        assert!(shown[8].contains("4088 more"), "{}", shown[8]);
     }
 }
