@@ -258,11 +258,8 @@ impl Executor {
             return;
         }
         self.reap_at = None;
-        let supervisors = self.jobs.iter().filter_map(|job| match &job.phase {
-            Phase::Running { running, .. } => Some(running.supervisor()),
-            _ => None,
-        });
-        let expected: Vec<u32> = supervisors.chain(self.front.id()).collect();
-        exec::reap_strays(&expected);
+        // Supervisors and helpers are known to `exec` itself.
+        let front: Vec<u32> = self.front.id().into_iter().collect();
+        exec::reap_strays(&front);
     }
 }
